@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking into text. Nothing here is copied or changed.
+ */
+#include "base/text.h"
+
+#include <strings.h>
+
+bool
+text_is_like(text a, text b)
+{
+	return (a.len == b.len && (a.len == 0 ||
+	    strncasecmp(a.at, b.at, a.len) == 0));
+}
+
+bool
+text_begins(text whole, text begin)
+{
+	return (whole.len >= begin.len &&
+	    memcmp(whole.at, begin.at, begin.len) == 0);
+}
+
+bool
+text_has(text whole, char c)
+{
+	return (whole.len != 0 && memchr(whole.at, c, whole.len) != NULL);
+}
+
+static bool
+is_blank(char c)
+{
+	return (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
+
+text
+text_trim(text t)
+{
+	while (t.len > 0 && is_blank(t.at[0])) {
+		t.at++;
+		t.len--;
+	}
+	while (t.len > 0 && is_blank(t.at[t.len - 1]))
+		t.len--;
+	return (t);
+}
+
+static bool
+cut_at(text whole, const char *found, text *head_out, text *tail_out)
+{
+	if (found == NULL) {
+		*head_out = whole;
+		*tail_out = TEXT_NONE;
+		return (false);
+	}
+	*head_out = text_from(whole.at, (size_t)(found - whole.at));
+	*tail_out = text_from(found + 1, whole.len - head_out->len - 1);
+	return (true);
+}
+
+bool
+text_cut(text whole, char c, text *head_out, text *tail_out)
+{
+	return (cut_at(whole, whole.len != 0 ?
+	    memchr(whole.at, c, whole.len) : NULL, head_out, tail_out));
+}
+
+bool
+text_cut_last(text whole, char c, text *head_out, text *tail_out)
+{
+	return (cut_at(whole, whole.len != 0 ?
+	    memrchr(whole.at, c, whole.len) : NULL, head_out, tail_out));
+}
+
+bool
+text_next_word(text *rest, text *word_out)
+{
+	text left = text_trim(*rest);
+	size_t len = 0;
+
+	while (len < left.len && !is_blank(left.at[len]))
+		len++;
+	*word_out = text_from(left.at, len);
+	*rest = text_from(left.at + len, left.len - len);
+	return (len > 0);
+}
+
+bool
+text_to_int64(text t, int64_t min, int64_t max, int64_t *out)
+{
+	bool is_negative = t.len > 0 && t.at[0] == '-';
+	size_t i = is_negative ? 1 : 0;
+	int64_t value = 0;
+
+	if (i == t.len)
+		return (false);
+	for (; i < t.len; i++) {
+		int digit = t.at[i] - '0';
+
+		if (digit < 0 || digit > 9 ||
+		    __builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_sub_overflow(value, digit, &value))
+			return (false);
+	}
+	/* Counted downwards, because the lowest number has no opposite. */
+	if (!is_negative && __builtin_sub_overflow(0, value, &value))
+		return (false);
+	if (value < min || value > max)
+		return (false);
+	*out = value;
+	return (true);
+}
+
+bool
+text_is_utf8(text t)
+{
+	const unsigned char *at = (const unsigned char *)t.at;
+	const unsigned char *end = at + t.len;
+
+	while (at < end) {
+		unsigned lead = *at++, low = 0x80, high = 0xbf;
+		int more;
+
+		if (lead < 0x80)
+			continue;
+		if (lead >= 0xc2 && lead <= 0xdf)
+			more = 1;
+		else if (lead >= 0xe0 && lead <= 0xef)
+			more = 2;
+		else if (lead >= 0xf0 && lead <= 0xf4)
+			more = 3;
+		else
+			return (false);
+		/* No overlong forms, no surrogates, nothing over U+10FFFF. */
+		if (lead == 0xe0)
+			low = 0xa0;
+		else if (lead == 0xed)
+			high = 0x9f;
+		else if (lead == 0xf0)
+			low = 0x90;
+		else if (lead == 0xf4)
+			high = 0x8f;
+		for (; more > 0; more--, low = 0x80, high = 0xbf) {
+			if (at == end || *at < low || *at > high)
+				return (false);
+			at++;
+		}
+	}
+	return (true);
+}

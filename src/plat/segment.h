@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all processes of a server share: one memfd, made before the first
+ * fork, mapped by everyone at whatever address it gets.
+ *
+ *	 ------------------------------------------------------------
+ *	| header | slot 0 (master) | slot 1 | … | ring 0 | ring 1 | … |
+ *	 ------------------------------------------------------------
+ *
+ * Holds always:
+ *  1. No lock lives here. Each word has one writer, or is an atomic that is
+ *     only added to and compared.
+ *  2. Only the master gives a slot an owner and takes it back (voids it).
+ *     The generation rises with each owner, so that a record, a share or a
+ *     session of a dead process is recognised for ever.
+ *  3. A slot's counters outlive its owner; its gauges and its share of every
+ *     quota do not.
+ *  4. Ring pages cost memory only when they are used.
+ *
+ * `partyline status` gets the descriptor, read-only, over the control socket
+ * and checks magic and layout before it believes anything.
+ */
+#ifndef PLAT_SEGMENT_H
+#define PLAT_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/count.h"
+#include "base/fault.h"
+#include "base/must.h"
+#include "plat/ring.h"
+
+enum role { ROLE_NONE, ROLE_MASTER, ROLE_WORKER, ROLE_RELAY, ROLE_JOBS };
+
+/* Shared, host-wide bounds; exact over all workers. */
+enum quota { QUOTA_CONNECTIONS, QUOTAS };
+
+/* Parts of the server that may be out of order; told by /readyz. */
+enum part { PART_POSTGRES, PART_REDIS, PART_RELAY, PART_JOBS, PARTS };
+enum part_state { PART_UNUSED, PART_STARTING, PART_OK, PART_DEGRADED,
+    PART_DOWN };
+
+struct slot {
+	_Atomic uint32_t	role;		/* enum role; NONE: void */
+	_Atomic uint32_t	ordinal;	/* of a worker, from 1 */
+	_Atomic uint32_t	generation;
+	_Atomic int32_t		pid;
+	_Atomic uint32_t	is_sleeping;	/* wake it by its eventfd */
+	_Atomic uint32_t	is_draining;
+	_Atomic int64_t		share[QUOTAS];
+	struct counts		counts;
+	char			panic[PANIC_SIZE];
+};
+
+/* Connections by address: open addressing over a hash of the address. */
+#define ADDRESS_PLACES 16384
+
+struct segment {
+	uint64_t		magic;
+#define SEGMENT_MAGIC 0x70617274796c6e31
+	uint64_t		layout;		/* of this build: sizes and rows */
+	uint64_t		size;
+	uint32_t		slots_count;
+	uint32_t		ring_size;
+	int64_t			started_ms;	/* monotonic */
+	_Atomic unsigned	log_level;
+	_Atomic unsigned	parts[PARTS];	/* enum part_state */
+	_Atomic int64_t		used[QUOTAS];
+	_Atomic uint32_t	addresses[ADDRESS_PLACES];
+	struct fault_arms	faults;
+	struct slot		slots[];
+};
+
+struct slot_sum;
+
+/*
+ * Makes and maps it; *fd_out stays open for those who ask for it. NULL, with
+ * errno, where the kernel refuses.
+ */
+struct segment	*segment_create(unsigned slots, size_t ring_size,
+		    size_t ring_payload_max, int *fd_out);
+/* Maps one that was handed over, read-only; NULL and why where it is not ours. */
+const struct segment *segment_open(int fd, const char **why_out);
+void		 segment_unmap(const struct segment *segment);
+
+struct ring	*segment_ring(struct segment *segment, unsigned slot);
+
+/* Master only. A free slot's number, or -1. */
+int	segment_give_slot(struct segment *segment, enum role role,
+	    unsigned ordinal);
+/* Takes back what the dead one held. The ring stays as it is. */
+void	segment_void_slot(struct segment *segment, unsigned slot);
+
+/* Adds one to this slot's share if the sum stays within most. */
+bool	segment_take(struct segment *segment, unsigned slot,
+	    enum quota quota, int64_t most);
+void	segment_give(struct segment *segment, unsigned slot,
+	    enum quota quota);
+
+/* Sums over all slots, the void ones' counters included. */
+uint64_t segment_counter(const struct segment *segment, enum counter which);
+int64_t	 segment_gauge(const struct segment *segment, enum gauge which);
+void	 segment_histogram(const struct segment *segment,
+	    enum histogram which, uint64_t buckets_out[HISTOGRAM_BUCKETS],
+	    uint64_t *sum_out);
+
+const char *role_name(enum role role);
+const char *part_name(enum part part);
+const char *part_state_name(enum part_state state);
+
+#endif

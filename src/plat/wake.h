@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waking a sleeping process: an eventfd for each slot, written to only if
+ * the sleeper's flag is set.
+ *
+ * Sleeper: wake_before_sleep, look once more at what it waits for, wait,
+ * wake_after_sleep. Waker: publish first, then wake_slot.
+ *
+ * Holds always:
+ *  1. The eventfds are made by the master before the first fork and stay for
+ *     the life of the server: a slot's next owner inherits its own.
+ *  2. Nothing is lost: flag and news are ordered by full fences on both
+ *     sides, so either the waker sees the flag or the sleeper the news.
+ */
+#ifndef PLAT_WAKE_H
+#define PLAT_WAKE_H
+
+#include "plat/segment.h"
+
+/* Master: one eventfd for each slot. false, with errno. */
+bool	wake_open(struct segment *segment);
+int	wake_fd(unsigned slot);
+void	wake_slot(struct segment *segment, unsigned slot);
+void	wake_all_but(struct segment *segment, unsigned slot);
+
+void	wake_before_sleep(struct segment *segment, unsigned slot);
+void	wake_after_sleep(struct segment *segment, unsigned slot);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `partyline` can be told to do, sorted by name.
+ *
+ * To add one: its row here, `int command_<name>(struct command *)` in role/,
+ * a subtest in t/10-commands.t, make docs.
+ *
+ *	COMMAND(name, arguments, brief, text, examples)
+ *
+ * text and examples are shown by `partyline help name` and in partyline(8);
+ * an example is a line each.
+ */
+COMMAND(config, "check|print|diff [-c FILE] [--set NAME=VALUE]… [--json]",
+    "look at the configuration",
+    "check says whether the server could start with it; print writes the\n"
+    "whole of it, as a file that -c reads; diff writes what is not at its\n"
+    "default, and where it was set. Secrets are masked in all of them.",
+    "partyline config check -c /etc/partyline/partyline.conf\n"
+    "partyline config diff --set workers=4\n")
+COMMAND(fault, "list|arm NAME [TIMES]|clear [NAME] [--state-dir DIR] [--json]",
+    "make a running test build fail on purpose",
+    "Only a server built with --enable-faults has fault points. arm makes a\n"
+    "point fail the next TIMES (1) times that it is passed; clear disarms.",
+    "partyline fault arm child_hangs\n"
+    "partyline fault clear\n")
+COMMAND(help, "[COMMAND]",
+    "explain a command",
+    "Without a name: what there is.",
+    "partyline help serve\n")
+COMMAND(log, "level|reopen [LEVEL] [--state-dir DIR] [--json]",
+    "see or set the log level of a running server",
+    "level without LEVEL shows it. What is set lasts until the next reload.\n"
+    "reopen opens log_file anew, as the signal USR1 does.",
+    "partyline log level debug\n"
+    "partyline log reopen --state-dir /var/lib/partyline\n")
+COMMAND(serve, "[-c FILE] [--set NAME=VALUE]…",
+    "run the server",
+    "Runs in the foreground until it is told to stop. Without a database_url\n"
+    "it runs a private PostgreSQL and Redis in state_dir. Signals: HUP reads\n"
+    "the configuration anew and replaces the processes without losing a\n"
+    "request; USR1 opens log_file anew; TERM and QUIT stop after the work at\n"
+    "hand is done, a second one at once.",
+    "partyline serve\n"
+    "partyline serve --set listen=0.0.0.0:5000 --set workers=2\n"
+    "partyline serve -c /etc/partyline/partyline.conf\n")
+COMMAND(status, "[NAME-PREFIX] [--processes] [--state-dir DIR] [--json]",
+    "show the counters of a running server",
+    "Reads the shared segment itself, so it answers even when every process\n"
+    "is busy. A prefix shows only what begins with it; --processes shows\n"
+    "each process beside the sum.",
+    "partyline status\n"
+    "partyline status requests --state-dir /var/lib/partyline\n"
+    "partyline status --json\n")
+COMMAND(version, "[--json]",
+    "tell the version and what was compiled in",
+    "The features line names faults, sanitizers and systemd where they are\n"
+    "compiled in.",
+    "partyline version\n")

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Points where a test can make something fail, sorted by name. Compiled in
+ * with --enable-faults only, armed by `partyline fault arm NAME [TIMES]`.
+ *
+ * To add one: its row here, `if (FAULT(name)) …` where it happens, and a
+ * subtest called by its name in t/70-faults.t, which loops over this table.
+ *
+ *	FAULT_POINT(name, text)
+ */
+FAULT_POINT(accept_no_files, "Accepting a connection fails as if no descriptors were left.")
+FAULT_POINT(child_dies_at_start, "A process dies before it is ready.")
+FAULT_POINT(child_hangs, "A process stops showing signs of life.")
+FAULT_POINT(child_wont_drain, "A process told to drain goes on as if it had work left.")
+FAULT_POINT(control_lost, "The control connection is lost before its answer.")
+FAULT_POINT(log_disk_full, "Writing a log line fails as if the disk were full.")
+FAULT_POINT(must_fails, "A check of the server's own state fails while it answers a request.")
+FAULT_POINT(postgres_stop_hangs, "The private PostgreSQL does not react to its stop signal.")
+FAULT_POINT(ring_writer_dies, "A process dies in the middle of writing a ring record.")
+FAULT_POINT(segment_refused, "The kernel refuses the shared segment.")

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every option of the server, one row each, sorted by name.
+ *
+ * To add one:
+ *  1. put its row in its place below;
+ *  2. use it as conf->name;
+ *  3. make -C build docs, which rewrites the sample file, the man page and
+ *     docs/reference/options.md;
+ *  4. name it in a test (t/99-every-row.t looks).
+ *
+ *	OPTION(name, kind, default, min, max, when, text)
+ *	CHOICE(name, default, "a|b|c", when, text)
+ *
+ * kind	  in struct conf   as written
+ * flag	  bool		   on, off
+ * count  int64_t	   a whole number
+ * bytes  int64_t	   a whole number, or one with KiB, MiB, GiB
+ * span	  int64_t (ms)	   a whole number with ms, s, min, h or d
+ * text	  const char *	   anything of min to max bytes
+ * secret const char *	   the same, masked when printed; PARTYLINE_X_FILE
+ * path	  const char *	   a file or folder
+ * hosts  const char *	   listening addresses, separated by blanks:
+ *			   127.0.0.1:5000, [::1]:5000, unix:/path
+ * nets	  const char *	   networks, separated by blanks: 10.0.0.0/8, ::1
+ *			   or the word unix
+ * url	  const char *	   scheme://..., masked from user:password@ on; min
+ *			   and max bound its bytes; "what|what" its schemes
+ *
+ * when: RELOAD (HUP takes it over) or RESTART.
+ */
+OPTION(access_log, flag, "on", 0, 0, RELOAD,
+    "Write one log line for each request.")
+OPTION(admin_key, secret, "", 0, 256, RELOAD,
+    "The key of the administrator called Admin. Without a database_url the "
+    "first start makes one and prints it once.")
+OPTION(admin_listen, hosts, "unix:admin.sock", 0, 0, RESTART,
+    "Where operators reach /metrics and /status. A relative unix: path is "
+    "below state_dir. Empty: nowhere.")
+OPTION(admins_file, path, "", 0, 0, RELOAD,
+    "A JSON file of administrators, [{\"name\":…,\"key\":…}].")
+OPTION(beat_timeout, span, "10s", 100, 3600000, RELOAD,
+    "A process that shows no sign of life for so long is killed and "
+    "replaced.")
+OPTION(body_memory, bytes, "64MiB", 65536, 1099511627776, RELOAD,
+    "Bytes of requests that each worker holds while they arrive. Past it the "
+    "largest is answered 503.")
+OPTION(compress_min, bytes, "1KiB", 128, 1073741824, RELOAD,
+    "JSON answers from this size on are compressed where the client accepts "
+    "gzip.")
+OPTION(connections, count, "16384", 1, 1000000, RELOAD,
+    "Client connections of the whole host. Past it, new ones are answered "
+    "503.")
+OPTION(connections_per_address, count, "1024", 1, 1000000, RELOAD,
+    "Client connections of one address (IPv6: one /64). Past it, new ones "
+    "are answered 429. Addresses in trusted_proxies are not counted.")
+OPTION(database_url, url, "", 0, 2048, RESTART,
+    "PostgreSQL: postgresql://user:password@host/name. Empty: the server "
+    "runs a private one in state_dir.")
+OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
+    "How long a process that is told to leave may finish its work.")
+OPTION(jwt_secret, secret, "", 32, 4096, RELOAD,
+    "The key that signs tokens. Empty: one is made and kept in the "
+    "database.")
+OPTION(keepalive_timeout, span, "75s", 100, 3600000, RELOAD,
+    "How long a connection may stay idle between two requests.")
+OPTION(listen, hosts, "127.0.0.1:5000", 1, 0, RESTART,
+    "Where clients reach the server.")
+OPTION(log_file, path, "", 0, 0, RELOAD,
+    "Where log lines go. Empty: standard output. USR1 opens it anew.")
+CHOICE(log_level, "info", "error|warn|info|debug", RELOAD,
+    "The least important level that is logged.")
+OPTION(max_body, bytes, "1MiB", 1024, 1073741824, RELOAD,
+    "The largest request body. A larger one is answered 413.")
+OPTION(max_processes, count, "64", 8, 1024, RESTART,
+    "Slots of the shared segment. workers is at most half of it less two.")
+OPTION(migrate_url, url, "", 0, 2048, RESTART,
+    "PostgreSQL as the owner of the schema. Where it is set, the server "
+    "migrates at its start.")
+OPTION(public_read, flag, "on", 0, 0, RELOAD,
+    "Whether reads that need no token stay open in the default tenant.")
+OPTION(redis_prefix, text, "partyline", 1, 64, RESTART,
+    "What keys and channels in Redis begin with.")
+OPTION(redis_url, url, "", 0, 2048, RESTART,
+    "Redis: redis://:password@host:port or unix:///path. Empty with a "
+    "database_url: one host alone.")
+OPTION(request_timeout, span, "30s", 100, 3600000, RELOAD,
+    "How long a request may take to arrive, and a second more for each 16 "
+    "KiB of it. Slower ones are answered 408.")
+OPTION(restart_max, span, "30s", 100, 3600000, RELOAD,
+    "The longest pause before a process that keeps dying is started again.")
+OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,
+    "The largest event that the ring carries whole; of a larger one it "
+    "carries the number.")
+OPTION(ring_size, bytes, "8MiB", 65536, 1073741824, RESTART,
+    "Each process's outgoing ring, rounded up to a power of two.")
+OPTION(state_dir, path, "./var", 1, 0, RESTART,
+    "The folder of the lock, the control socket and the private servers.")
+OPTION(tls_certificate, path, "", 0, 0, RELOAD,
+    "The certificate chain of tls_listen, PEM.")
+OPTION(tls_key, path, "", 0, 0, RELOAD,
+    "The private key of tls_certificate, PEM.")
+OPTION(tls_listen, hosts, "", 0, 0, RESTART,
+    "Where clients reach the server over TLS (1.2 and later).")
+OPTION(trusted_proxies, nets, "", 0, 0, RELOAD,
+    "Networks whose Forwarded and X-Forwarded headers are believed.")
+OPTION(user, text, "", 0, 64, RESTART,
+    "Whom the processes run as when the server is started as root. Empty: "
+    "partyline where that user exists, else nobody.")
+OPTION(workers, count, "0", 0, 510, RELOAD,
+    "Worker processes. 0: one for each core.")
+OPTION(write_timeout, span, "30s", 100, 3600000, RELOAD,
+    "A client that takes nothing of its answer for so long is cut off.")
