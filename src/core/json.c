@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The grammar of RFC 8259, checked without recursion, then json-c.
+ */
+#include "core/json.h"
+
+#include <json-c/json.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/must.h"
+
+struct reader {
+	const char	*at;
+	const char	*end;
+	unsigned	 depth;
+	char		 closers[JSON_DEPTH_MAX];	/* } or ], by depth */
+};
+
+static char
+next_sign(const struct reader *reader)
+{
+	/* NUL is nowhere allowed, so it stands for the end as well. */
+	return (reader->at < reader->end ? *reader->at : '\0');
+}
+
+static bool
+take(struct reader *reader, char c)
+{
+	if (next_sign(reader) != c || c == '\0')
+		return (false);
+	reader->at++;
+	return (true);
+}
+
+static void
+skip_blanks(struct reader *reader)
+{
+	while (reader->at < reader->end && (*reader->at == ' ' ||
+	    *reader->at == '\t' || *reader->at == '\n' ||
+	    *reader->at == '\r'))
+		reader->at++;
+}
+
+static bool
+take_word(struct reader *reader, text word)
+{
+	if (!text_begins(text_from(reader->at,
+	    (size_t)(reader->end - reader->at)), word))
+		return (false);
+	reader->at += word.len;
+	return (true);
+}
+
+static bool
+take_four_digits(struct reader *reader, unsigned *unit_out)
+{
+	unsigned unit = 0;
+
+	for (int i = 0; i < 4; i++) {
+		char c = next_sign(reader);
+
+		if (c >= '0' && c <= '9')
+			unit = unit << 4 | (unsigned)(c - '0');
+		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+			unit = unit << 4 | (unsigned)((c | 0x20) - 'a' + 10);
+		else
+			return (false);
+		reader->at++;
+	}
+	*unit_out = unit;
+	return (true);
+}
+
+/* What stands behind \u; a surrogate has to have its other half. */
+static bool
+take_unit(struct reader *reader)
+{
+	unsigned unit, other;
+
+	if (!take_four_digits(reader, &unit) || unit == 0)
+		return (false);
+	if (unit < 0xd800 || unit > 0xdfff)
+		return (true);
+	return (unit <= 0xdbff && take(reader, '\\') && take(reader, 'u') &&
+	    take_four_digits(reader, &other) && other >= 0xdc00 &&
+	    other <= 0xdfff);
+}
+
+static bool
+take_string(struct reader *reader)
+{
+	if (!take(reader, '"'))
+		return (false);
+	for (;;) {
+		unsigned char c = (unsigned char)next_sign(reader);
+
+		if (c < 0x20)
+			return (false);
+		reader->at++;
+		if (c == '"')
+			return (true);
+		if (c != '\\')
+			continue;
+		c = (unsigned char)next_sign(reader);
+		if (c == '\0' || strchr("\"\\/bfnrtu", c) == NULL)
+			return (false);
+		reader->at++;
+		if (c == 'u' && !take_unit(reader))
+			return (false);
+	}
+}
+
+static bool
+take_digits(struct reader *reader)
+{
+	const char *begin = reader->at;
+
+	while (next_sign(reader) >= '0' && next_sign(reader) <= '9')
+		reader->at++;
+	return (reader->at > begin);
+}
+
+static bool
+is_within_double(text number)
+{
+	char digits[64];
+	double value;
+
+	/* Longer ones are not worth being exact about. */
+	if (number.len >= sizeof digits)
+		return (false);
+	memcpy(digits, number.at, number.len);
+	digits[number.len] = '\0';
+	value = strtod(digits, NULL);
+	return (isfinite(value));
+}
+
+static bool
+take_number(struct reader *reader)
+{
+	const char *begin = reader->at;
+	bool is_whole = true;
+	int64_t ignored;
+	text number;
+
+	take(reader, '-');
+	if (!take(reader, '0') && !take_digits(reader))
+		return (false);
+	if (take(reader, '.')) {
+		is_whole = false;
+		if (!take_digits(reader))
+			return (false);
+	}
+	if (take(reader, 'e') || take(reader, 'E')) {
+		is_whole = false;
+		if (!take(reader, '+'))
+			take(reader, '-');
+		if (!take_digits(reader))
+			return (false);
+	}
+	number = text_from(begin, (size_t)(reader->at - begin));
+	return (is_whole ? text_to_int64(number, INT64_MIN, INT64_MAX,
+	    &ignored) : is_within_double(number));
+}
+
+static bool
+take_scalar(struct reader *reader)
+{
+	switch (next_sign(reader)) {
+	case '"':
+		return (take_string(reader));
+	case 't':
+		return (take_word(reader, TEXT("true")));
+	case 'f':
+		return (take_word(reader, TEXT("false")));
+	case 'n':
+		return (take_word(reader, TEXT("null")));
+	default:
+		return (take_number(reader));
+	}
+}
+
+static bool
+take_key(struct reader *reader)
+{
+	skip_blanks(reader);
+	if (!take_string(reader))
+		return (false);
+	skip_blanks(reader);
+	return (take(reader, ':'));
+}
+
+/* Behind a value: closes what ends here. *more_out: another value follows. */
+static bool
+take_ends(struct reader *reader, bool *more_out)
+{
+	*more_out = false;
+	while (reader->depth > 0) {
+		char closer = reader->closers[reader->depth - 1];
+
+		skip_blanks(reader);
+		if (take(reader, ',')) {
+			*more_out = true;
+			return (closer == ']' || take_key(reader));
+		}
+		if (!take(reader, closer))
+			return (false);
+		reader->depth--;
+	}
+	return (true);
+}
+
+/* Goes into what opens here; *is_value_out: that was a whole value. */
+static bool
+take_begin(struct reader *reader, bool *is_value_out)
+{
+	char closer = next_sign(reader) == '{' ? '}' :
+	    next_sign(reader) == '[' ? ']' : '\0';
+
+	*is_value_out = true;
+	if (closer == '\0')
+		return (take_scalar(reader));
+	reader->at++;
+	skip_blanks(reader);
+	if (reader->depth == JSON_DEPTH_MAX)
+		return (false);
+	if (take(reader, closer))
+		return (true);
+	reader->closers[reader->depth++] = closer;
+	*is_value_out = false;
+	return (closer == ']' || take_key(reader));
+}
+
+bool
+json_in_is_valid(text t)
+{
+	struct reader reader = { .at = t.at, .end = t.at + t.len };
+	bool goes_on = true, is_value;
+
+	if (t.len == 0 || t.len >= INT_MAX || !text_is_utf8(t))
+		return (false);
+	while (goes_on) {
+		skip_blanks(&reader);
+		if (!take_begin(&reader, &is_value) ||
+		    (is_value && !take_ends(&reader, &goes_on)))
+			return (false);
+	}
+	skip_blanks(&reader);
+	return (reader.at == reader.end);
+}
+
+struct json_object *
+json_in_read(text t)
+{
+	struct json_tokener *tokener;
+	struct json_object *value;
+
+	if (!json_in_is_valid(t))
+		return (NULL);
+	/* One level more: json-c counts the scalars in the deepest as one. */
+	tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+	must(tokener != NULL);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	value = json_tokener_parse_ex(tokener, t.at, (int)t.len);
+	/* A number that ends the text might go on, as far as json-c knows. */
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		value = json_tokener_parse_ex(tokener, "", 1);
+	json_tokener_free(tokener);
+	return (value);
+}
+
+void
+json_in_free(struct json_object **value)
+{
+	if (*value != NULL)
+		json_object_put(*value);
+	*value = NULL;
+}
+
+static struct json_object *
+member(struct json_object *object, const char *name, enum json_type type)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_is_type(object, json_type_object) ||
+	    !json_object_object_get_ex(object, name, &value) ||
+	    !json_object_is_type(value, type))
+		return (NULL);
+	return (value);
+}
+
+bool
+json_in_text(struct json_object *object, const char *name, text *out)
+{
+	struct json_object *value = member(object, name, json_type_string);
+
+	if (value == NULL)
+		return (false);
+	*out = text_from(json_object_get_string(value),
+	    (size_t)json_object_get_string_len(value));
+	return (true);
+}
+
+bool
+json_in_int(struct json_object *object, const char *name, int64_t *out)
+{
+	struct json_object *value = member(object, name, json_type_int);
+
+	if (value == NULL)
+		return (false);
+	*out = json_object_get_int64(value);
+	return (true);
+}

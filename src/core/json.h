@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading JSON that came from outside, with json-c behind a grammar check
+ * of our own, because json-c takes more than JSON is.
+ *
+ * Refused: whatever RFC 8259 does not allow; anything nested deeper than
+ * JSON_DEPTH_MAX; broken UTF-8; NUL, also as \u0000, which PostgreSQL cannot
+ * keep; halves of surrogate pairs; integers beyond 64 bits and numbers
+ * beyond a double, which json-c would silently change.
+ *
+ * Holds always:
+ *  1. What was read is all of the text, and one value.
+ *  2. Of a key that comes twice the last one counts.
+ *  3. Texts point into the value and live as long as it does.
+ *
+ *	struct json_object *body = json_in_read(text);
+ *	text name;
+ *
+ *	if (body == NULL || !json_in_text(body, "name", &name)) ...
+ *	json_in_free(&body);
+ */
+#ifndef CORE_JSON_H
+#define CORE_JSON_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+
+#define JSON_DEPTH_MAX 32
+
+struct json_object;
+
+/* NULL where it is refused. The value null is refused too: it is no body. */
+struct json_object *json_in_read(text t);
+void	json_in_free(struct json_object **value);
+
+/* The grammar alone. */
+bool	json_in_is_valid(text t);
+
+/* A member of an object; false where it is missing or of another kind. */
+bool	json_in_text(struct json_object *object, const char *name,
+	    text *out);
+bool	json_in_int(struct json_object *object, const char *name,
+	    int64_t *out);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of an operation. Those that are over wait to be used again, so
+ * that a request costs no malloc.
+ */
+#include "core/op.h"
+
+#include "base/json_out.h"
+#include "base/stamp.h"
+#include "core/json.h"
+
+#define SPARE_MAX 64
+
+const struct operation_row operation_rows[OPERATIONS] = {
+#define OPERATION(name, method, path, door, text)			\
+	{ #name, METHOD_##method, path, DOOR_##door, text },
+#include "tbl/operations.h"
+#undef OPERATION
+};
+
+static struct op *spare[SPARE_MAX];
+static unsigned spare_count;
+
+struct op *
+op_create(const struct op_ground *ground)
+{
+	struct op *op;
+
+	if (spare_count > 0) {
+		op = spare[--spare_count];
+		memset(op, 0, sizeof *op);
+		op->magic = OP_MAGIC;
+	} else
+		op = object_create(struct op, OP_MAGIC);
+	op->ground = ground;
+	arena_init(&op->arena);
+	return (op);
+}
+
+void
+op_destroy(struct op **given)
+{
+	struct op *op = *given;
+
+	*given = NULL;
+	if (op == NULL)
+		return;
+	object_check(op, OP_MAGIC);
+	json_in_free(&op->json);
+	arena_fini(&op->arena);
+#ifndef SANITIZED	/* which looks for uses after this */
+	if (spare_count < SPARE_MAX) {
+		op->magic = 0;
+		spare[spare_count++] = op;
+		return;
+	}
+#endif
+	object_free(&op);
+}
+
+static void
+answer(struct op *op)
+{
+	object_check(op, OP_MAGIC);
+	must(!op->is_answered);
+	op->is_answered = true;
+	op->answer_us = clock_us();
+	op->on_answer(op);
+}
+
+void
+op_reply_as(struct op *op, unsigned status, const char *media_type,
+    text body)
+{
+	op->answer = (struct answer){ .status = status,
+	    .media_type = media_type, .body = body };
+	answer(op);
+}
+
+void
+op_reply(struct op *op, unsigned status, text json)
+{
+	op_reply_as(op, status, "application/json", json);
+}
+
+void
+op_reply_constant(struct op *op, unsigned status, struct constant *constant)
+{
+	op->answer = (struct answer){ .status = status,
+	    .media_type = "application/json", .body = constant->body,
+	    .constant = constant };
+	answer(op);
+}
+
+text
+op_error_body(struct arena *arena, enum err err, text request_id)
+{
+	struct json_out json;
+	struct buf buf;
+	text body;
+
+	buf_init(&buf, BUF_NO_LIMIT);
+	json_out_init(&json, &buf);
+	json_object_begin(&json);
+	json_key(&json, "error");
+	json_text(&json, error_rows[err].words);
+	json_key(&json, "code");
+	json_text(&json, error_rows[err].code);
+	json_key(&json, "requestId");
+	json_text(&json, request_id);
+	json_object_end(&json);
+	body = text_from(arena_copy(arena, buf.at, buf.len), buf.len);
+	buf_fini(&buf);
+	return (body);
+}
+
+static void
+fail(struct op *op, enum err err, text allow)
+{
+	must(err != ERR_none && err < ERRORS);
+	op->answer = (struct answer){ .status = error_rows[err].status,
+	    .media_type = "application/json", .allow = allow, .err = err,
+	    .body = op_error_body(&op->arena, err, op->request_id),
+	    .has_to_close = op->answer.has_to_close };
+	answer(op);
+}
+
+void
+op_fail(struct op *op, enum err err)
+{
+	fail(op, err, TEXT_NONE);
+}
+
+void
+op_fail_method(struct op *op, text allow)
+{
+	fail(op, ERR_method_not_allowed, allow);
+}
+
+void
+op_reply_options(struct op *op, text allow)
+{
+	op->answer = (struct answer){ .status = 204, .allow = allow };
+	answer(op);
+}
+
+static const struct {
+	text		 name;
+	enum method	 method;
+} methods[] = {
+	{ TEXT("GET"), METHOD_GET }, { TEXT("POST"), METHOD_POST },
+	{ TEXT("PUT"), METHOD_PUT }, { TEXT("PATCH"), METHOD_PATCH },
+	{ TEXT("DELETE"), METHOD_DELETE }, { TEXT("HEAD"), METHOD_HEAD },
+	{ TEXT("OPTIONS"), METHOD_OPTIONS },
+};
+
+enum method
+method_of(text name)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+		if (text_is(name, methods[i].name))
+			return (methods[i].method);
+	return (METHOD_UNKNOWN);
+}
+
+const char *
+method_name(enum method method)
+{
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+		if (methods[i].method == method)
+			return (methods[i].name.at);
+	return ("?");
+}
+
+const char *
+door_name(enum door door)
+{
+	return (door == DOOR_ADMIN ? "admin" : "front");
+}
