@@ -36,7 +36,13 @@ struct fault_row {
 };
 extern const struct fault_row fault_rows[FAULTS];
 
-/* From here on the arms are these; before, nothing is armed. */
+/*
+ * Arms what the environment names, in memory of this process, for faults
+ * that come before the shared memory: PARTYLINE_FAULTS="name name=times".
+ * Dies on a name that is no fault point. Compiled out like FAULT.
+ */
+void	fault_arm_from_environment(void);
+/* From here on the arms are these; what was armed before is carried over. */
 void	fault_use(struct fault_arms *arms);
 bool	fault_hit(enum fault fault);
 

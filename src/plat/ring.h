@@ -26,8 +26,11 @@
  *     defined, and checked afterwards.
  *  5. A record whose payload is over the limit carries none: `has_payload`
  *     is false, and the reader fetches it by stream and number.
- *  6. What a reader does for one record is bounded by the record's size; a
- *     length read from the ring is believed only within bounds.
+ *  6. What a reader does for one record is bounded by the largest record; a
+ *     length read from the ring is believed only within bounds. Whatever
+ *     bytes a ring holds, a reader stays inside it and comes to its end;
+ *     what is no record is told as a lap.
+ *  7. A reader never writes to the ring, so that it may be mapped read-only.
  *
  * Writer (one process):
  *	ring_writer_init(&writer, ring);
@@ -81,11 +84,14 @@ struct ring {
 
 struct ring_writer {
 	struct ring	*ring;
+	uint64_t	 claim;
 	uint64_t	 tail;
 };
 
 struct ring_reader {
 	const struct ring	*ring;
+	uint64_t		 size;		/* as it was at the beginning */
+	uint64_t		 payload_max;
 	uint64_t		 at;
 	uint64_t		*copy;		/* what the last record points into */
 	size_t			 copy_size;
@@ -93,20 +99,29 @@ struct ring_reader {
 
 enum ring_got { RING_EMPTY, RING_GOT, RING_LAPPED };
 
-/* Bytes that a ring of this size takes; size is a power of two. */
+/* Bytes that a ring takes; size is a power of two, RING_SIZE_MIN at least. */
+#define RING_SIZE_MIN	4096
 size_t	ring_footprint(size_t size);
-/* Memory of ring_footprint(size) zero bytes, once, before any process uses it. */
+/*
+ * Memory of ring_footprint(size) zero bytes, once, before any process uses
+ * it. A payload_max over a quarter of the ring counts as that quarter.
+ */
 void	ring_init(struct ring *ring, size_t size, size_t payload_max);
 
+/* Goes on from the tail, whatever became of the one who wrote before. */
 void	ring_writer_init(struct ring_writer *writer, struct ring *ring);
 void	ring_write(struct ring_writer *writer,
 	    const struct ring_record *record);
 
-#define RING_FROM_TAIL UINT64_MAX
+/* From a position that a reader stood at, or from the tail. */
+#define RING_FROM_TAIL	UINT64_MAX
 void	ring_reader_init(struct ring_reader *reader, const struct ring *ring,
 	    uint64_t from);
 void	ring_reader_fini(struct ring_reader *reader);
-/* The record's texts are valid until the next call with this reader. */
+/*
+ * The record is set only where it was got; its texts are valid until the
+ * next call with this reader.
+ */
 enum ring_got ring_read(struct ring_reader *reader,
 	    struct ring_record *record_out);
 bool	ring_has_news(const struct ring_reader *reader);

@@ -16,9 +16,22 @@
  *  3. A slot's counters outlive its owner; its gauges and its share of every
  *     quota do not.
  *  4. Ring pages cost memory only when they are used.
+ *  5. A quota's sum is that of the shares, whoever dies at whatever
+ *     instruction, and never over the bound it was taken within.
+ *  6. Its size never changes: the kernel refuses to.
  *
- * `partyline status` gets the descriptor, read-only, over the control socket
- * and checks magic and layout before it believes anything.
+ * `partyline status` gets a read-only descriptor over the control socket and
+ * checks magic and layout before it believes anything.
+ *
+ * Master:
+ *	segment = segment_create(64, conf->ring_size, conf->ring_record_max,
+ *	    &fd);
+ *	slot = segment_give_slot(segment, ROLE_WORKER, ordinal);
+ *	... fork, wait for its death, print its panic record ...
+ *	segment_void_slot(segment, slot);
+ * Worker:
+ *	if (segment_take(segment, slot, QUOTA_CONNECTIONS, most))
+ *		... segment_give(segment, slot, QUOTA_CONNECTIONS);
  */
 #ifndef PLAT_SEGMENT_H
 #define PLAT_SEGMENT_H
@@ -44,19 +57,16 @@ enum part_state { PART_UNUSED, PART_STARTING, PART_OK, PART_DEGRADED,
     PART_DOWN };
 
 struct slot {
-	_Atomic uint32_t	role;		/* enum role; NONE: void */
+	_Alignas(64) _Atomic uint32_t role;	/* enum role; NONE: void */
 	_Atomic uint32_t	ordinal;	/* of a worker, from 1 */
 	_Atomic uint32_t	generation;
 	_Atomic int32_t		pid;
 	_Atomic uint32_t	is_sleeping;	/* wake it by its eventfd */
 	_Atomic uint32_t	is_draining;
-	_Atomic int64_t		share[QUOTAS];
+	_Atomic uint64_t	share[QUOTAS];	/* see segment_quota.c */
 	struct counts		counts;
 	char			panic[PANIC_SIZE];
 };
-
-/* Connections by address: open addressing over a hash of the address. */
-#define ADDRESS_PLACES 16384
 
 struct segment {
 	uint64_t		magic;
@@ -68,18 +78,17 @@ struct segment {
 	int64_t			started_ms;	/* monotonic */
 	_Atomic unsigned	log_level;
 	_Atomic unsigned	parts[PARTS];	/* enum part_state */
-	_Atomic int64_t		used[QUOTAS];
-	_Atomic uint32_t	addresses[ADDRESS_PLACES];
+	_Atomic uint64_t	used[QUOTAS];	/* see segment_quota.c */
 	struct fault_arms	faults;
 	struct slot		slots[];
 };
 
-struct slot_sum;
-
 /*
- * Makes and maps it; *fd_out stays open for those who ask for it. NULL, with
- * errno, where the kernel refuses.
+ * Makes and maps it; *fd_out stays open for those who ask for it. ring_size
+ * is rounded up to a power of two. NULL, with errno, where the kernel
+ * refuses.
  */
+#define SEGMENT_SLOTS_MAX 1024
 struct segment	*segment_create(unsigned slots, size_t ring_size,
 		    size_t ring_payload_max, int *fd_out);
 /* Maps one that was handed over, read-only; NULL and why where it is not ours. */
@@ -95,9 +104,16 @@ int	segment_give_slot(struct segment *segment, enum role role,
 void	segment_void_slot(struct segment *segment, unsigned slot);
 
 /* Adds one to this slot's share if the sum stays within most. */
+#define QUOTA_MAX 16777215
 bool	segment_take(struct segment *segment, unsigned slot,
 	    enum quota quota, int64_t most);
 void	segment_give(struct segment *segment, unsigned slot,
+	    enum quota quota);
+/* Gives back all that a dead owner held: part of segment_void_slot. */
+void	segment_give_all(struct segment *segment, unsigned slot,
+	    enum quota quota);
+int64_t	segment_used(const struct segment *segment, enum quota quota);
+int64_t	segment_share(const struct segment *segment, unsigned slot,
 	    enum quota quota);
 
 /* Sums over all slots, the void ones' counters included. */

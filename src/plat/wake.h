@@ -4,7 +4,8 @@
  * the sleeper's flag is set.
  *
  * Sleeper: wake_before_sleep, look once more at what it waits for, wait,
- * wake_after_sleep. Waker: publish first, then wake_slot.
+ * wake_after_sleep; read wake_fd empty when it can be read. Waker: publish
+ * first, then wake_slot.
  *
  * Holds always:
  *  1. The eventfds are made by the master before the first fork and stay for
@@ -18,8 +19,9 @@
 #include "plat/segment.h"
 
 /* Master: one eventfd for each slot. false, with errno. */
-bool	wake_open(struct segment *segment);
-int	wake_fd(unsigned slot);
+bool	wake_open(const struct segment *segment);
+void	wake_close(void);
+int	wake_fd(unsigned slot);		/* does not block */
 void	wake_slot(struct segment *segment, unsigned slot);
 void	wake_all_but(struct segment *segment, unsigned slot);
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waking sleepers. Two orders decide, and both sides have a full fence in
+ * the middle of theirs:
+ *
+ *	sleeper				waker
+ *	is_sleeping = 1			publish
+ *	fence				fence
+ *	look for news			is_sleeping?
+ *
+ * One of the two fences comes first. If it is the sleeper's, the waker sees
+ * the flag; if it is the waker's, the sleeper sees the news.
+ */
+#include "plat/wake.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static struct {
+	int		*fds;
+	unsigned	 count;
+} wakers;
+
+bool
+wake_open(const struct segment *segment)
+{
+	must(wakers.fds == NULL);
+	wakers.fds = mem_alloc(segment->slots_count * sizeof *wakers.fds);
+	while (wakers.count < segment->slots_count) {
+		int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		if (fd < 0) {
+			int error = errno;
+
+			wake_close();
+			errno = error;
+			return (false);
+		}
+		wakers.fds[wakers.count++] = fd;
+	}
+	return (true);
+}
+
+void
+wake_close(void)
+{
+	while (wakers.count > 0)
+		close(wakers.fds[--wakers.count]);
+	mem_free(wakers.fds);
+	wakers.fds = NULL;
+}
+
+int
+wake_fd(unsigned slot)
+{
+	must(slot < wakers.count);
+	return (wakers.fds[slot]);
+}
+
+/* After the fence. Of several wakers one writes. */
+static void
+wake_if_asleep(struct segment *segment, unsigned slot)
+{
+	_Atomic uint32_t *flag = &segment->slots[slot].is_sleeping;
+	uint64_t one = 1;
+	ssize_t written;
+
+	if (atomic_load_explicit(flag, memory_order_relaxed) == 0 ||
+	    atomic_exchange(flag, 0) == 0)
+		return;
+	/* It can only fail where the count is full, and that wakes as well. */
+	written = write(wake_fd(slot), &one, sizeof one);
+	must(written == sizeof one || errno == EAGAIN);
+	COUNT(ring_wakes);
+}
+
+void
+wake_slot(struct segment *segment, unsigned slot)
+{
+	must(slot < segment->slots_count);
+	atomic_thread_fence(memory_order_seq_cst);
+	wake_if_asleep(segment, slot);
+}
+
+void
+wake_all_but(struct segment *segment, unsigned slot)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < segment->slots_count; i++)
+		if (i != slot)
+			wake_if_asleep(segment, i);
+}
+
+void
+wake_before_sleep(struct segment *segment, unsigned slot)
+{
+	must(slot < segment->slots_count);
+	atomic_store_explicit(&segment->slots[slot].is_sleeping, 1,
+	    memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void
+wake_after_sleep(struct segment *segment, unsigned slot)
+{
+	must(slot < segment->slots_count);
+	atomic_store_explicit(&segment->slots[slot].is_sleeping, 0,
+	    memory_order_relaxed);
+}
