@@ -11,14 +11,16 @@
  *	    !conf_read_environment(conf, environ, &problems) ||
  *	    !conf_set(conf, text_of("workers=4"), &problems) ||
  *	    !conf_check(conf, &problems))
- *		... each line of problems names file, line, option and what is
- *		    allowed ...
+ *		... each line of problems says
+ *		    FILE:LINE: option: what is wrong; allowed: what is ...
  *
  * Holds always:
  *  1. A reader goes on after an error, so that all are told at once.
  *  2. Secrets are masked by every function here that prints; what was
- *     printed, read back (a mask is an unset secret) and printed again gives
- *     the same bytes.
+ *     printed, read back and printed again gives the same bytes. A mask that
+ *     is read back is kept as a mask: it prints as one, the value is unset,
+ *     and conf_check refuses it, because a server must not start without
+ *     the secret that its configuration once had.
  *  3. A configuration in use is never changed: a reload makes another.
  */
 #ifndef BASE_CONF_H
@@ -40,9 +42,11 @@ enum conf_kind { CONF_flag, CONF_count, CONF_bytes, CONF_span, CONF_text,
 enum option {
 #define OPTION(name, kind, value, min, max, when, text) OPTION_##name,
 #define CHOICE(name, value, choices, when, text) OPTION_##name,
+#define URL(name, schemes, max, when, text) OPTION_##name,
 #include "tbl/options.h"
 #undef OPTION
 #undef CHOICE
+#undef URL
 	OPTIONS
 };
 
@@ -50,7 +54,7 @@ struct option_row {
 	const char	*name;
 	enum conf_kind	 kind;
 	const char	*value;		/* the default, as written */
-	const char	*choices;	/* of a choice */
+	const char	*choices;	/* of a choice; of a url, its schemes */
 	int64_t		 min;
 	int64_t		 max;
 	bool		 may_reload;
@@ -64,9 +68,11 @@ struct conf {
 #define CONF_MAGIC 0x636f6e66
 #define OPTION(name, kind, value, min, max, when, text) conf_##kind name;
 #define CHOICE(name, value, choices, when, text) conf_text name;
+#define URL(name, schemes, max, when, text) conf_url name;
 #include "tbl/options.h"
 #undef OPTION
 #undef CHOICE
+#undef URL
 	/* As written, and from where: "default", "file:line", "PORT", "--set". */
 	char		*written[OPTIONS];
 	char		*origin[OPTIONS];
@@ -95,5 +101,15 @@ void	conf_print_json(const struct conf *conf, bool only_diff,
 /* The options that differ but need a restart: names, with a blank between. */
 void	conf_needs_restart(const struct conf *was, const struct conf *is,
 	    struct buf *out);
+
+bool	conf_is_default(const struct conf *conf, enum option option);
+/* What may be written for it, in words. */
+void	conf_allowed(const struct option_row *row, struct buf *out);
+/* Its variable of the environment; the one of old, or NULL. */
+void	conf_variable(const struct option_row *row, struct buf *out);
+const char *conf_legacy_variable(enum option option);
+/* Whether PARTYLINE_X_FILE may name a file that holds it. */
+bool	conf_has_file_variable(const struct option_row *row);
+const char *conf_kind_name(enum conf_kind kind);
 
 #endif

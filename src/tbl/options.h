@@ -11,6 +11,7 @@
  *
  *	OPTION(name, kind, default, min, max, when, text)
  *	CHOICE(name, default, "a|b|c", when, text)
+ *	URL(name, "scheme|scheme", max, when, text)
  *
  * kind	  in struct conf   as written
  * flag	  bool		   on, off
@@ -18,14 +19,17 @@
  * bytes  int64_t	   a whole number, or one with KiB, MiB, GiB
  * span	  int64_t (ms)	   a whole number with ms, s, min, h or d
  * text	  const char *	   anything of min to max bytes
- * secret const char *	   the same, masked when printed; PARTYLINE_X_FILE
+ * secret const char *	   the same, masked when printed; also given by
+ *			   PARTYLINE_X_FILE
  * path	  const char *	   a file or folder
- * hosts  const char *	   listening addresses, separated by blanks:
- *			   127.0.0.1:5000, [::1]:5000, unix:/path
+ * hosts  const char *	   at least min listening addresses, separated by
+ *			   blanks: 127.0.0.1:5000, [::1]:5000, unix:/path
  * nets	  const char *	   networks, separated by blanks: 10.0.0.0/8, ::1
  *			   or the word unix
- * url	  const char *	   scheme://..., masked from user:password@ on; min
- *			   and max bound its bytes; "what|what" its schemes
+ * url	  const char *	   scheme://..., of at most max bytes, its password
+ *			   masked when printed; also PARTYLINE_X_FILE
+ *
+ * What is "" by default may be empty, whatever its min.
  *
  * when: RELOAD (HUP takes it over) or RESTART.
  */
@@ -54,7 +58,7 @@ OPTION(connections, count, "16384", 1, 1000000, RELOAD,
 OPTION(connections_per_address, count, "1024", 1, 1000000, RELOAD,
     "Client connections of one address (IPv6: one /64). Past it, new ones "
     "are answered 429. Addresses in trusted_proxies are not counted.")
-OPTION(database_url, url, "", 0, 2048, RESTART,
+URL(database_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL: postgresql://user:password@host/name. Empty: the server "
     "runs a private one in state_dir.")
 OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
@@ -74,14 +78,14 @@ OPTION(max_body, bytes, "1MiB", 1024, 1073741824, RELOAD,
     "The largest request body. A larger one is answered 413.")
 OPTION(max_processes, count, "64", 8, 1024, RESTART,
     "Slots of the shared segment. workers is at most half of it less two.")
-OPTION(migrate_url, url, "", 0, 2048, RESTART,
+URL(migrate_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL as the owner of the schema. Where it is set, the server "
     "migrates at its start.")
 OPTION(public_read, flag, "on", 0, 0, RELOAD,
     "Whether reads that need no token stay open in the default tenant.")
 OPTION(redis_prefix, text, "partyline", 1, 64, RESTART,
     "What keys and channels in Redis begin with.")
-OPTION(redis_url, url, "", 0, 2048, RESTART,
+URL(redis_url, "redis|unix", 2048, RESTART,
     "Redis: redis://:password@host:port or unix:///path. Empty with a "
     "database_url: one host alone.")
 OPTION(request_timeout, span, "30s", 100, 3600000, RELOAD,

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is wrong only in sight of several options together. A rule tells
+ * where the option came from that the reader would have to change.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/conf_kind.h"
+
+struct check {
+	const struct conf	*conf;
+	struct buf		*problems;
+	bool			 is_good;
+};
+
+static void
+begin(struct check *check, enum option option)
+{
+	check->is_good = false;
+	buf_printf(check->problems, "%s: %s: ",
+	    check->conf->origin[option], option_rows[option].name);
+}
+
+static void
+refuse(struct check *check, enum option option, const char *what)
+{
+	begin(check, option);
+	buf_printf(check->problems, "%s\n", what);
+}
+
+static bool
+is_set(const struct conf *conf, enum option option)
+{
+	return (conf->written[option][0] != '\0');
+}
+
+static void
+check_masks(struct check *check)
+{
+	for (enum option i = 0; i < OPTIONS; i++)
+		if (conf_kind_is_masked(&option_rows[i],
+		    text_of(check->conf->written[i])))
+			refuse(check, i, "is masked, as config print shows "
+			    "it; allowed: the secret itself, also through "
+			    "the environment");
+}
+
+static void
+check_file(struct check *check, enum option option)
+{
+	if (!is_set(check->conf, option)) {
+		begin(check, OPTION_tls_listen);
+		buf_printf(check->problems, "needs %s; allowed: with "
+		    "tls_certificate and tls_key, or nothing\n",
+		    option_rows[option].name);
+		return;
+	}
+	if (access(check->conf->written[option], R_OK) == 0)
+		return;
+	begin(check, option);
+	conf_quote(text_of(check->conf->written[option]), check->problems);
+	buf_printf(check->problems, " cannot be read: %s; allowed: a PEM "
+	    "file\n", strerror(errno));
+}
+
+static void
+check_sizes(struct check *check)
+{
+	const struct conf *conf = check->conf;
+	int64_t most = (conf->max_processes - 4) / 2;
+
+	if (conf->workers > most) {
+		begin(check, OPTION_workers);
+		buf_printf(check->problems, "%" PRId64 " is too many for "
+		    "max_processes %" PRId64 "; allowed: 0 to %" PRId64 "\n",
+		    conf->workers, conf->max_processes, most);
+	}
+	if (conf->ring_record_max >= conf->ring_size / 4) {
+		begin(check, OPTION_ring_record_max);
+		buf_printf(check->problems, "%s is too large for ring_size "
+		    "%s; allowed: less than a quarter of ring_size\n",
+		    conf->written[OPTION_ring_record_max],
+		    conf->written[OPTION_ring_size]);
+	}
+}
+
+/* Goes through the addresses of all the lists, one after the other. */
+struct walk {
+	const struct conf	*conf;
+	size_t			 list;
+	text			 rest;
+	text			 word;
+	struct address		 address;
+};
+
+static const enum option lists[] = { OPTION_admin_listen, OPTION_listen,
+    OPTION_tls_listen };
+#define LISTS (sizeof lists / sizeof lists[0])
+
+static bool
+next_address(struct walk *walk)
+{
+	const char *ignored;
+
+	while (!text_next_word(&walk->rest, &walk->word)) {
+		if (++walk->list >= LISTS)
+			return (false);
+		walk->rest = text_of(walk->conf->written[lists[walk->list]]);
+	}
+	return (address_read(walk->word, &walk->address, &ignored));
+}
+
+static void
+check_twice(struct check *check)
+{
+	struct walk walk = { .conf = check->conf,
+	    .rest = text_of(check->conf->written[lists[0]]) };
+
+	while (next_address(&walk)) {
+		struct walk later = walk;
+
+		while (next_address(&later)) {
+			if (!address_is(&walk.address, &later.address))
+				continue;
+			begin(check, lists[later.list]);
+			conf_quote(later.word, check->problems);
+			buf_printf(check->problems, " is in %s already; "
+			    "allowed: once\n",
+			    option_rows[lists[walk.list]].name);
+		}
+	}
+}
+
+bool
+conf_check(const struct conf *conf, struct buf *problems)
+{
+	struct check check = { conf, problems, true };
+
+	check_masks(&check);
+	check_sizes(&check);
+	check_twice(&check);
+	if (is_set(conf, OPTION_tls_listen)) {
+		check_file(&check, OPTION_tls_certificate);
+		check_file(&check, OPTION_tls_key);
+	}
+	if (is_set(conf, OPTION_migrate_url) &&
+	    !is_set(conf, OPTION_database_url))
+		refuse(&check, OPTION_migrate_url, "needs database_url; "
+		    "allowed: with it, or nothing");
+	return (check.is_good);
+}
