@@ -81,6 +81,9 @@ OPTION(max_processes, count, "64", 8, 1024, RESTART,
 URL(migrate_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL as the owner of the schema. Where it is set, the server "
     "migrates at its start.")
+OPTION(postgres_bin, path, "", 0, 0, RESTART,
+    "Where the programs of the private PostgreSQL are. Empty: the newest of "
+    "/usr/lib/postgresql, or the one of the cluster that is there.")
 OPTION(public_read, flag, "on", 0, 0, RELOAD,
     "Whether reads that need no token stay open in the default tenant.")
 OPTION(redis_prefix, text, "partyline", 1, 64, RESTART,

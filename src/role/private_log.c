@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes wrong with a private server, in words: complaints that say what
+ * to do, and what the server itself wrote to its log.
+ */
+#include "role/private_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define LOG_MOST		(8 * 1024 * 1024)
+#define LAST_WORDS_READ		4096
+
+bool
+private_complain(struct private_place *place, int exit_code,
+    const char *format, ...)
+{
+	char said[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(said, sizeof said, format, args);
+	va_end(args);
+	fprintf(stderr, "partyline: %s\n", said);
+	place->exit_code = exit_code;
+	return (false);
+}
+
+bool
+private_complain_of(struct private_place *place, const char *what)
+{
+	const char *to_do = "look at the folder, or set state_dir to another";
+
+	switch (errno) {
+	case ENOSPC:
+	case EDQUOT:
+		to_do = "make room on that disk, or set state_dir to a folder "
+		    "on another";
+		break;
+	case EROFS:
+		to_do = "set state_dir to a folder that can be written";
+		break;
+	case EACCES:
+	case EPERM:
+		to_do = "start the server as the user whom the folder belongs "
+		    "to, or set state_dir to a folder of yours";
+		break;
+	}
+	return (private_complain(place, EX_CANTCREAT, "%s/%s: %s; %s",
+	    place->path, what, strerror(errno), to_do));
+}
+
+bool
+private_open_log(struct private_server *server, const char *name)
+{
+	server->log = openat(server->place->state_dir, name,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (server->log < 0)
+		return (private_complain_of(server->place, name));
+	return (true);
+}
+
+void
+private_begin_log(struct private_server *server)
+{
+	struct stat now;
+
+	if (fstat(server->log, &now) == 0 && now.st_size > LOG_MOST &&
+	    ftruncate(server->log, 0) == 0)
+		log_warn("private server's log was full and is emptied",
+		    F("server", server->acts->title),
+		    F("bytes", now.st_size));
+	server->log_from = lseek(server->log, 0, SEEK_END);
+}
+
+/* A line that tells why beats one that only came later. */
+static bool
+tells_why(text line, text *reason_out)
+{
+	static const char *const signs[] = { "PANIC:", "FATAL:", "error:",
+	    "ERROR:", "rror: " };
+
+	for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+		const char *at = memmem(line.at, line.len, signs[i],
+		    strlen(signs[i]));
+
+		if (at == NULL)
+			continue;
+		*reason_out = text_from(at, line.len - (size_t)(at -
+		    line.at));
+		return (true);
+	}
+	return (false);
+}
+
+const char *
+private_last_words(struct private_server *server)
+{
+	char tail[LAST_WORDS_READ];
+	int64_t end = lseek(server->log, 0, SEEK_END);
+	int64_t from = end - LAST_WORDS_READ;
+	text rest, line, best = TEXT_NONE, last = TEXT_NONE;
+	ssize_t len;
+
+	if (server->log_from > end)
+		server->log_from = 0;
+	if (from < server->log_from)
+		from = server->log_from;
+	len = pread(server->log, tail, sizeof tail, from);
+	rest = text_from(tail, len > 0 ? (size_t)len : 0);
+	while (rest.len > 0) {
+		text_cut(rest, '\n', &line, &rest);
+		line = text_trim(line);
+		if (line.len > 0)
+			last = line;
+		tells_why(line, &best);
+	}
+	if (best.len == 0)
+		best = last;
+	snprintf(server->last_words, sizeof server->last_words, "%.*s",
+	    TEXT_ARGS(best));
+	return (server->last_words);
+}
