@@ -104,7 +104,6 @@ sub prepare {
 		command     => $own{command},
 		expect_exit => $own{expect_exit} // 0,
 		quickstart  => $own{quickstart},
-		host        => own_host(),
 		conf        => $own{conf},
 	}, $class;
 
@@ -112,7 +111,6 @@ sub prepare {
 	mkdir "$dir/reports";
 	chmod 0755,  $dir;
 	chmod 01777, "$dir/reports";
-	$self->{port} = free_port($self->{host});
 	$self->{set} = { $self->defaults, %chosen };
 	for my $name (keys %{ $own{conf} // {} }) {
 		delete $self->{set}{$name} if !exists $chosen{$name};
@@ -125,8 +123,9 @@ sub prepare {
 
 sub defaults {
 	my ($self) = @_;
+	my $host = own_host();
 	my %set = (
-		listen    => "$self->{host}:$self->{port}",
+		listen    => $host . ':' . free_port($host),
 		state_dir => "$self->{dir}/state",
 		workers   => 2,
 	);
@@ -143,6 +142,14 @@ sub defaults {
 }
 
 sub conf_path { return "$_[0]{dir}/partyline.conf" }
+
+# The first address it listens on.
+sub address {
+	my ($self) = @_;
+	my $listen = $self->{set}{listen} // $self->{conf}{listen};
+
+	return (split ' ', $listen)[0];
+}
 
 # The configuration file anew; an undefined value takes the option out.
 sub rewrite {
@@ -218,9 +225,8 @@ sub is_running {
 }
 
 sub pid          { return $_[0]{pid} }
-sub host         { return $_[0]{host} }
-sub port         { return $_[0]{port} }
-sub address      { return "$_[0]{host}:$_[0]{port}" }
+sub host         { return ($_[0]->address =~ /^\[?(.*?)\]?:\d+\z/)[0] }
+sub port         { return ($_[0]->address =~ /:(\d+)\z/)[0] }
 sub url          { return 'http://' . $_[0]->address . ($_[1] // '') }
 sub dir          { return $_[0]{dir} }
 sub db           { return $_[0]{db} }
