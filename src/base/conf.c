@@ -176,3 +176,19 @@ conf_needs_restart(const struct conf *was, const struct conf *is,
 			buf_add_string(out, option_rows[i].name);
 		}
 }
+
+void
+conf_keep_boot_options(struct conf *conf, const struct conf *was)
+{
+	struct buf problems;
+
+	buf_init(&problems, BUF_NO_LIMIT);
+	for (enum option i = 0; i < OPTIONS; i++) {
+		bool is_good = option_rows[i].may_reload ||
+		    conf_put(conf, i, text_of(was->written[i]),
+		    was->origin[i], &problems);
+
+		must(is_good);
+	}
+	buf_fini(&problems);
+}

@@ -102,6 +102,9 @@ void	conf_print_json(const struct conf *conf, bool only_diff,
 void	conf_needs_restart(const struct conf *was, const struct conf *is,
 	    struct buf *out);
 
+/* Takes them over from the former one, as a reload does. */
+void	conf_keep_boot_options(struct conf *conf, const struct conf *was);
+
 bool	conf_is_default(const struct conf *conf, enum option option);
 /* What may be written for it, in words. */
 void	conf_allowed(const struct option_row *row, struct buf *out);

@@ -313,3 +313,24 @@ json_in_int(struct json_object *object, const char *name, int64_t *out)
 	*out = json_object_get_int64(value);
 	return (true);
 }
+
+bool
+json_in_bool(struct json_object *object, const char *name, bool *out)
+{
+	struct json_object *value = member(object, name, json_type_boolean);
+
+	if (value == NULL)
+		return (false);
+	*out = json_object_get_boolean(value);
+	return (true);
+}
+
+struct json_object *
+json_in_item(struct json_object *object, const char *name, size_t i)
+{
+	struct json_object *array = member(object, name, json_type_array);
+
+	if (array == NULL || i >= json_object_array_length(array))
+		return (NULL);
+	return (json_object_array_get_idx(array, i));
+}

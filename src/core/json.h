@@ -42,5 +42,10 @@ bool	json_in_text(struct json_object *object, const char *name,
 	    text *out);
 bool	json_in_int(struct json_object *object, const char *name,
 	    int64_t *out);
+bool	json_in_bool(struct json_object *object, const char *name,
+	    bool *out);
+/* The i-th element of a member that is an array; NULL behind its end. */
+struct json_object *json_in_item(struct json_object *object,
+	    const char *name, size_t i);
 
 #endif

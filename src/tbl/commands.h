@@ -7,17 +7,19 @@
  *
  *	COMMAND(name, arguments, brief, text, examples)
  *
- * text and examples are shown by `partyline help name` and in partyline(8);
- * an example is a line each.
+ * The flags that a command takes are those that stand in its arguments; the
+ * list of all is in role/command.c. text and examples are shown by
+ * `partyline help name` and in partyline(8); an example is a line each.
  */
-COMMAND(config, "check|print|diff [-c FILE] [--set NAME=VALUE]… [--json]",
+COMMAND(config, "check|print|diff [-c FILE] [--set NAME=VALUE]... [--json]",
     "look at the configuration",
     "check says whether the server could start with it; print writes the\n"
     "whole of it, as a file that -c reads; diff writes what is not at its\n"
-    "default, and where it was set. Secrets are masked in all of them.",
+    "default, and where it was set. Secrets are masked in all of them, and\n"
+    "a mask is refused by check and serve.",
     "partyline config check -c /etc/partyline/partyline.conf\n"
     "partyline config diff --set workers=4\n")
-COMMAND(fault, "list|arm NAME [TIMES]|clear [NAME] [--state-dir DIR] [--json]",
+COMMAND(fault, "list|arm NAME [TIMES]|clear [NAME] [-c FILE] [--state-dir DIR] [--json]",
     "make a running test build fail on purpose",
     "Only a server built with --enable-faults has fault points. arm makes a\n"
     "point fail the next TIMES (1) times that it is passed; clear disarms.",
@@ -27,13 +29,13 @@ COMMAND(help, "[COMMAND]",
     "explain a command",
     "Without a name: what there is.",
     "partyline help serve\n")
-COMMAND(log, "level|reopen [LEVEL] [--state-dir DIR] [--json]",
+COMMAND(log, "level [LEVEL]|reopen [-c FILE] [--state-dir DIR] [--json]",
     "see or set the log level of a running server",
     "level without LEVEL shows it. What is set lasts until the next reload.\n"
     "reopen opens log_file anew, as the signal USR1 does.",
     "partyline log level debug\n"
     "partyline log reopen --state-dir /var/lib/partyline\n")
-COMMAND(serve, "[-c FILE] [--set NAME=VALUE]…",
+COMMAND(serve, "[-c FILE] [--set NAME=VALUE]...",
     "run the server",
     "Runs in the foreground until it is told to stop. Without a database_url\n"
     "it runs a private PostgreSQL and Redis in state_dir. Signals: HUP reads\n"
@@ -43,11 +45,11 @@ COMMAND(serve, "[-c FILE] [--set NAME=VALUE]…",
     "partyline serve\n"
     "partyline serve --set listen=0.0.0.0:5000 --set workers=2\n"
     "partyline serve -c /etc/partyline/partyline.conf\n")
-COMMAND(status, "[NAME-PREFIX] [--processes] [--state-dir DIR] [--json]",
+COMMAND(status, "[PREFIX...] [--processes] [-c FILE] [--state-dir DIR] [--json]",
     "show the counters of a running server",
     "Reads the shared segment itself, so it answers even when every process\n"
-    "is busy. A prefix shows only what begins with it; --processes shows\n"
-    "each process beside the sum.",
+    "is busy. With prefixes only what begins with one of them is shown;\n"
+    "--processes adds a line for each process and its share of the sums.",
     "partyline status\n"
     "partyline status requests --state-dir /var/lib/partyline\n"
     "partyline status --json\n")
