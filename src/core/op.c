@@ -6,6 +6,7 @@
 #include "core/op.h"
 
 #include "base/json_out.h"
+#include "base/secret.h"
 #include "base/stamp.h"
 #include "core/json.h"
 
@@ -47,6 +48,7 @@ op_destroy(struct op **given)
 		return;
 	object_check(op, OP_MAGIC);
 	json_in_free(&op->json);
+	bytes_give(&op->held);
 	arena_fini(&op->arena);
 #ifndef SANITIZED	/* which looks for uses after this */
 	if (spare_count < SPARE_MAX) {
@@ -56,6 +58,51 @@ op_destroy(struct op **given)
 	}
 #endif
 	object_free(&op);
+}
+
+void
+op_make_id(char out[OP_ID_MADE + 1])
+{
+	/* 32 signs: five bits each. Drawn in stock, not by a call for each. */
+	static const char signs[] = "abcdefghjkmnpqrstuvwxyz123456789";
+	static unsigned char stock[4096];
+	static size_t left;
+
+	if (left < OP_ID_MADE) {
+		secret_fill(stock, sizeof stock);
+		left = sizeof stock;
+	}
+	left -= OP_ID_MADE;
+	for (size_t i = 0; i < OP_ID_MADE; i++)
+		out[i] = signs[stock[left + i] % 32];
+	out[OP_ID_MADE] = '\0';
+}
+
+static bool
+is_fit_id(text id)
+{
+	if (id.len == 0 || id.len > OP_ID_MAX)
+		return (false);
+	for (size_t i = 0; i < id.len; i++) {
+		char c = id.at[i];
+
+		if (!(c >= '0' && c <= '9') &&
+		    !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+		    c != '.' && c != '_' && c != ':' && c != '-')
+			return (false);
+	}
+	return (true);
+}
+
+void
+op_name(struct op *op, text given)
+{
+	if (is_fit_id(given)) {
+		op->request_id = given;
+		return;
+	}
+	op_make_id(op->made_id);
+	op->request_id = text_from(op->made_id, OP_ID_MADE);
 }
 
 static void

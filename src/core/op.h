@@ -80,12 +80,13 @@ struct answer {
 	text		 body;
 	text		 allow;		/* of 405 and OPTIONS: methods */
 	struct constant	*constant;	/* whose body it is, or NULL */
-	bool		 may_be_kept;	/* by caches; false: no-store */
 	bool		 has_to_close;	/* the connection is of no more use */
 	enum err	 err;
 };
 
 #define OP_SEGMENTS_MAX 16
+#define OP_ID_MADE 26		/* letters of an id that we make */
+#define OP_ID_MAX 128		/* of one that we are given */
 
 struct op {
 	unsigned	 magic;
@@ -95,6 +96,7 @@ struct op {
 	enum door	 door;
 	const struct operation_row *row;	/* NULL: refused before it was known */
 	text		 request_id;
+	char		 made_id[OP_ID_MADE + 1];
 	text		 method;	/* as the client wrote it */
 	text		 path;		/* as the client wrote it */
 	text		 query;		/* not decoded; can be decoded */
@@ -108,6 +110,7 @@ struct op {
 	int64_t		 arrival_us;
 	int64_t		 answer_us;
 	struct answer	 answer;
+	struct bytes	*held;		/* what the answer was sent from */
 	bool		 is_answered;
 	void		(*on_answer)(struct op *op);
 	void		*transport;	/* of whoever made it */
@@ -126,6 +129,11 @@ void	op_fail(struct op *op, enum err err);
 /* Known path, other method; what there is instead. */
 void	op_fail_method(struct op *op, text allow);
 void	op_reply_options(struct op *op, text allow);
+
+/* What the client calls its request, or where that is not fit, our name. */
+void	op_name(struct op *op, text given);
+/* OP_ID_MADE random letters and digits, and a NUL. */
+void	op_make_id(char out[OP_ID_MADE + 1]);
 
 /* {"error":…,"code":…,"requestId":…} in the arena. */
 text	op_error_body(struct arena *arena, enum err err, text request_id);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers as h2o sends them. Most of what /livez costs beside h2o is here.
+ */
+#include "transport/answer.h"
+
+#include <openssl/evp.h>
+
+#include "base/conf.h"
+#include "base/count.h"
+#include "base/log.h"
+#include "plat/deflate.h"
+
+/*
+ * What is in every answer stands behind one name, as h2o copies values as
+ * they are: one copy instead of six.
+ */
+#define SECURITY							\
+	"nosniff\r\nReferrer-Policy: no-referrer\r\n"			\
+	"X-Frame-Options: DENY\r\n"					\
+	"Content-Security-Policy: default-src 'none'; "			\
+	"frame-ancestors 'none'"
+#define SHARING								\
+	"\r\nAccess-Control-Allow-Origin: *\r\n"			\
+	"Access-Control-Expose-Headers: *"
+static h2o_iovec_t always_name = { (char *)(uintptr_t)
+    "X-Content-Type-Options", sizeof "X-Content-Type-Options" - 1 };
+static const text always[DOORS] = {
+	[DOOR_FRONT] = TEXT(SECURITY SHARING),
+	[DOOR_ADMIN] = TEXT(SECURITY),
+};
+
+#define HEADERS_MOST 12
+#define TAG_BYTES 16
+#define RETRY_AFTER TEXT("2")
+
+static void
+add(struct peer *peer, const h2o_token_t *name, text value)
+{
+	h2o_add_header(&peer->req->pool, &peer->req->res.headers, name, NULL,
+	    value.at, value.len);
+}
+
+static void
+add_named(struct peer *peer, text name, text value)
+{
+	h2o_add_header_by_str(&peer->req->pool, &peer->req->res.headers,
+	    name.at, name.len, 0, NULL, value.at, value.len);
+}
+
+static text
+asked(const struct peer *peer, const h2o_token_t *name)
+{
+	const h2o_headers_t *headers = &peer->req->headers;
+	ssize_t i = h2o_find_header(headers, name, -1);
+
+	if (i < 0)
+		return (TEXT_NONE);
+	return (text_from(headers->entries[i].value.base,
+	    headers->entries[i].value.len));
+}
+
+/* "0123…", with its quotes. */
+static void
+write_tag(text body, char out[sizeof((struct constant *)0)->tag])
+{
+	static const char digits[] = "0123456789abcdef";
+	static EVP_MD *sha256;
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	char *at = out;
+
+	/* Fetched once: that is the dear part. */
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	must(sha256 != NULL);
+	if (EVP_Digest(body.at, body.len, hash, NULL, sha256, NULL) != 1)
+		must_never("OpenSSL has SHA-256");
+	*at++ = '"';
+	for (size_t i = 0; i < TAG_BYTES; i++) {
+		*at++ = digits[hash[i] >> 4];
+		*at++ = digits[hash[i] & 15];
+	}
+	*at++ = '"';
+	*at = '\0';
+}
+
+static text
+tag_of(struct op *op)
+{
+	struct constant *constant = op->answer.constant;
+	char *tag;
+
+	if (constant == NULL) {
+		tag = arena_alloc(&op->arena, sizeof constant->tag);
+		write_tag(op->answer.body, tag);
+		return (text_of(tag));
+	}
+	if (constant->tag[0] == '\0')
+		write_tag(constant->body, constant->tag);
+	return (text_from(constant->tag, 2 * TAG_BYTES + 2));
+}
+
+static text
+tag_of_packed(struct op *op, text tag)
+{
+	char *own = arena_copy(&op->arena, tag.at, tag.len + 3);
+
+	memcpy(own + tag.len - 1, "-gz\"", 4);
+	return (text_from(own, tag.len + 3));
+}
+
+/* The weight that an item of Accept-Encoding gives, 0 or not. */
+static bool
+is_welcome(text parameters)
+{
+	text rest = parameters, one, name, value;
+
+	while (rest.len > 0) {
+		text_cut(rest, ';', &one, &rest);
+		text_cut(one, '=', &name, &value);
+		if (!text_is_like(text_trim(name), TEXT("q")))
+			continue;
+		value = text_trim(value);
+		for (size_t i = 0; i < value.len; i++)
+			if (value.at[i] >= '1' && value.at[i] <= '9')
+				return (true);
+		return (false);
+	}
+	return (true);
+}
+
+bool
+answer_takes_gzip(text accept_encoding)
+{
+	text rest = accept_encoding, item, name, parameters;
+	bool takes_any = false;
+
+	while (rest.len > 0) {
+		text_cut(rest, ',', &item, &rest);
+		text_cut(item, ';', &name, &parameters);
+		name = text_trim(name);
+		if (text_is_like(name, TEXT("gzip")) ||
+		    text_is_like(name, TEXT("x-gzip")))
+			return (is_welcome(parameters));
+		if (text_is(name, TEXT("*")))
+			takes_any = is_welcome(parameters);
+	}
+	return (takes_any);
+}
+
+bool
+answer_has_tag(text if_none_match, text tag)
+{
+	text rest = if_none_match, one;
+
+	while (rest.len > 0) {
+		text_cut(rest, ',', &one, &rest);
+		one = text_trim(one);
+		if (text_begins(one, TEXT("W/")))
+			one = text_from(one.at + 2, one.len - 2);
+		if (text_is(one, tag) || text_is(one, TEXT("*")))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+is_json(const struct answer *answer)
+{
+	return (answer->media_type != NULL &&
+	    strcmp(answer->media_type, "application/json") == 0);
+}
+
+static void
+pack(struct op *op)
+{
+	op->held = deflate_to_gzip(op->answer.body);
+	op->answer.body = text_from(op->held->at, op->held->len);
+}
+
+/* Tag, 304 and compression. false: the client has it already. */
+static bool
+settle_representation(struct peer *peer)
+{
+	struct op *op = peer->op;
+	struct answer *answer = &op->answer;
+	bool is_get = text_is(op->method, TEXT("GET")) ||
+	    text_is(op->method, TEXT("HEAD"));
+	bool has_tag = is_get && answer->status == 200;
+	bool is_packed = false;
+	text tag = TEXT_NONE;
+
+	if ((int64_t)answer->body.len >= op->ground->conf->compress_min) {
+		add(peer, H2O_TOKEN_VARY, TEXT("Accept-Encoding"));
+		is_packed = answer_takes_gzip(asked(peer,
+		    H2O_TOKEN_ACCEPT_ENCODING));
+	}
+	if (has_tag) {
+		tag = tag_of(op);
+		if (is_packed)
+			tag = tag_of_packed(op, tag);
+		add(peer, H2O_TOKEN_ETAG, tag);
+		if (answer_has_tag(asked(peer, H2O_TOKEN_IF_NONE_MATCH), tag))
+			return (false);
+	}
+	if (is_packed) {
+		pack(op);
+		add(peer, H2O_TOKEN_CONTENT_ENCODING, TEXT("gzip"));
+	}
+	return (true);
+}
+
+static void
+add_rare(struct peer *peer)
+{
+	const struct answer *answer = &peer->op->answer;
+
+	if (answer->allow.at != NULL)
+		add(peer, H2O_TOKEN_ALLOW, answer->allow);
+	if (answer->err != ERR_none &&
+	    (answer->status == 503 || answer->status == 429))
+		add(peer, H2O_TOKEN_RETRY_AFTER, RETRY_AFTER);
+	if (answer->status == 204 && answer->allow.at != NULL &&
+	    peer->door == DOOR_FRONT) {
+		add_named(peer, TEXT("access-control-allow-methods"),
+		    answer->allow);
+		add_named(peer, TEXT("access-control-allow-headers"),
+		    TEXT("*, Authorization"));
+		add_named(peer, TEXT("access-control-max-age"), TEXT("600"));
+	}
+}
+
+static void
+count(const struct op *op)
+{
+	COUNT(requests);
+	if (op->answer.status < 400)
+		COUNT(requests_2xx);
+	else if (op->answer.status < 500)
+		COUNT(requests_4xx);
+	else
+		COUNT(requests_5xx);
+	HISTOGRAM_ADD(request, op->answer_us - op->arrival_us);
+}
+
+void
+answer_prepare(struct peer *peer)
+{
+	h2o_req_t *req = peer->req;
+	struct op *op = peer->op;
+	struct answer *answer = &op->answer;
+	h2o_header_t *first;
+
+	must(op->is_answered);
+	req->res.headers = (h2o_headers_t){ .entries = NULL };
+	h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
+	first = &req->res.headers.entries[req->res.headers.size++];
+	*first = (h2o_header_t){ .name = &always_name, .value =
+	    h2o_iovec_init(always[peer->door].at, always[peer->door].len) };
+	add_named(peer, TEXT("x-request-id"), op->request_id);
+	add(peer, H2O_TOKEN_CACHE_CONTROL, TEXT("no-store"));
+	if (answer->status != 200)
+		add_rare(peer);
+	if (is_json(answer) && !settle_representation(peer)) {
+		answer->status = 304;
+		answer->media_type = NULL;
+		answer->body = TEXT_NONE;
+	}
+	if (answer->media_type != NULL)
+		add(peer, H2O_TOKEN_CONTENT_TYPE,
+		    text_of(answer->media_type));
+	req->res.status = (int)answer->status;
+	req->res.reason = status_reason(answer->status);
+	/* 204 and 304 have no length, because they have no body. */
+	req->res.content_length = answer->status == 204 ||
+	    answer->status == 304 ? SIZE_MAX : answer->body.len;
+	if (answer->has_to_close)
+		req->http1_is_persistent = 0;
+	count(op);
+}
+
+void
+answer_send(struct peer *peer)
+{
+	static h2o_generator_t complete = { NULL, NULL };
+	struct op *op = peer->op;
+	h2o_iovec_t body;
+	bool has_body;
+
+	answer_prepare(peer);
+	body = h2o_iovec_init(op->answer.body.at, op->answer.body.len);
+	has_body = body.len > 0 && !text_is(op->method, TEXT("HEAD"));
+	h2o_start_response(peer->req, &complete);
+	h2o_send(peer->req, &body, has_body ? 1 : 0, H2O_SEND_STATE_FINAL);
+}
+
+void
+answer_write_refusal(const struct peer *peer, enum err err, struct buf *out)
+{
+	unsigned status = error_rows[err].status;
+	char id[OP_ID_MADE + 1];
+	struct arena arena;
+	text body;
+
+	arena_init(&arena);
+	op_make_id(id);
+	body = op_error_body(&arena, err, text_from(id, OP_ID_MADE));
+	buf_printf(out, "HTTP/1.1 %u %s\r\nConnection: close\r\n"
+	    "Content-Length: %zu\r\nContent-Type: application/json\r\n"
+	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n", status,
+	    status_reason(status), body.len, id);
+	if (status == 503)
+		buf_printf(out, "Retry-After: %s\r\n", RETRY_AFTER.at);
+	buf_printf(out, "%s: %s\r\n\r\n", always_name.base,
+	    always[peer->door].at);
+	buf_add(out, body);
+	arena_fini(&arena);
+	COUNT(requests);
+	if (status < 500)
+		COUNT(requests_4xx);
+	else
+		COUNT(requests_5xx);
+	if (peer->peers->ground->conf->access_log)
+		log_info("request refused while it arrived",
+		    F("code", error_rows[err].code), F("status", status),
+		    F("address", (const char *)peer->address_text),
+		    F("requestId", (const char *)id),
+		    F("door", door_name(peer->door)));
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One handler for all paths, one filter for what h2o says by itself, one
+ * logger to see each request end.
+ */
+#include "transport/rest.h"
+
+#include "base/conf.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "core/health.h"
+#include "core/json.h"
+#include "core/query.h"
+#include "transport/admin.h"
+#include "transport/answer.h"
+#include "transport/forwarded.h"
+#include "transport/router.h"
+
+struct rest {
+	unsigned	 magic;
+#define REST_MAGIC 0x72657374
+	const struct op_ground *ground;
+	struct loop	*loop;
+	struct router	*routers[DOORS];
+};
+
+/* h2o's structs come first, so that they lead back to us. */
+struct rest_handler {
+	h2o_handler_t	 super;
+	struct rest	*rest;
+};
+struct rest_filter {
+	h2o_filter_t	 super;
+	struct rest	*rest;
+};
+
+static void (*const functions[OPERATIONS])(struct op *) = {
+#define OPERATION(name, method, path, door, text)			\
+	[OPERATION_##name] = operation_##name,
+#include "tbl/operations.h"
+#undef OPERATION
+};
+
+struct rest *
+rest_create(const struct op_ground *ground, struct loop *loop)
+{
+	struct rest *rest = object_create(struct rest, REST_MAGIC);
+
+	rest->ground = ground;
+	rest->loop = loop;
+	for (enum door door = 0; door < DOORS; door++)
+		rest->routers[door] = router_create(operation_rows,
+		    OPERATIONS, door);
+	return (rest);
+}
+
+void
+rest_destroy(struct rest **given)
+{
+	struct rest *rest = *given;
+
+	*given = NULL;
+	if (rest == NULL)
+		return;
+	object_check(rest, REST_MAGIC);
+	for (enum door door = 0; door < DOORS; door++)
+		router_destroy(&rest->routers[door]);
+	object_free(&rest);
+}
+
+static text
+text_of_iovec(h2o_iovec_t from)
+{
+	return (text_from(from.base, from.len));
+}
+
+/* Lines of one field, joined as if they had been one. */
+static text
+add_line(struct op *op, text lines, h2o_iovec_t line)
+{
+	char *joined;
+
+	if (lines.at == NULL)
+		return (text_of_iovec(line));
+	joined = arena_alloc(&op->arena, lines.len + line.len + 2);
+	memcpy(joined, lines.at, lines.len);
+	joined[lines.len] = ',';
+	memcpy(joined + lines.len + 1, line.base, line.len);
+	return (text_from(joined, lines.len + line.len + 1));
+}
+
+static void
+believe_proxy(struct peer *peer)
+{
+	const h2o_headers_t *headers = &peer->req->headers;
+	struct op *op = peer->op;
+	struct forwarded_lines lines = { .forwarded = TEXT_NONE };
+	const struct {
+		text	 name;
+		text	*lines;
+	} fields[] = {
+		{ TEXT("forwarded"), &lines.forwarded },
+		{ TEXT("x-forwarded-for"), &lines.for_list },
+		{ TEXT("x-forwarded-proto"), &lines.proto_list },
+		{ TEXT("x-forwarded-host"), &lines.host_list },
+	};
+	struct forwarded forwarded;
+	struct buf out;
+
+	for (size_t i = 0; i < headers->size; i++)
+		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
+			if (text_is(text_of_iovec(*headers->entries[i].name),
+			    fields[j].name))
+				*fields[j].lines = add_line(op,
+				    *fields[j].lines,
+				    headers->entries[i].value);
+	forwarded_read(&lines, &peer->peers->trusted, &peer->address,
+	    &forwarded);
+	buf_init(&out, INET6_ADDRSTRLEN);
+	address_write_host(&forwarded.client, &out);
+	op->client_address = text_from(arena_copy(&op->arena, out.at,
+	    out.len), out.len);
+	buf_fini(&out);
+	if (forwarded.scheme.at != NULL)
+		op->scheme = forwarded.scheme;
+	if (forwarded.host.at != NULL)
+		op->host = forwarded.host;
+}
+
+static void
+on_answer(struct op *op)
+{
+	struct peer *peer = op->transport;
+
+	if (peer == NULL) {
+		/* Its client has gone. */
+		op_destroy(&op);
+		return;
+	}
+	answer_send(peer);
+}
+
+static text
+given_id(const h2o_req_t *req)
+{
+	ssize_t i = h2o_find_header_by_str(&req->headers,
+	    H2O_STRLIT("x-request-id"), -1);
+
+	return (i < 0 ? TEXT_NONE :
+	    text_of_iovec(req->headers.entries[i].value));
+}
+
+static struct op *
+begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
+{
+	struct op *op = op_create(rest->ground);
+
+	must(peer->op == NULL);
+	peer->op = op;
+	peer->req = req;
+	peer->requests++;
+	op->transport = peer;
+	op->on_answer = on_answer;
+	op->door = peer->door;
+	op->arrival_us = loop_arrival_us(rest->loop);
+	op->method = text_of_iovec(req->input.method);
+	target_cut(text_of_iovec(req->input.path), &op->path, &op->query);
+	op_name(op, given_id(req));
+	op->client_address = text_of(peer->address_text);
+	op->scheme = text_of_iovec(req->input.scheme->name);
+	/* Where there was no Host, h2o puts the name of our door. */
+	if (req->input.authority.base != req->hostconf->authority.host.base)
+		op->host = text_of_iovec(req->input.authority);
+	if (peer->is_trusted)
+		believe_proxy(peer);
+	return (op);
+}
+
+/*
+ * A body whose length is told twice, or once too often, has two ends, and
+ * whoever stands before us may believe in the other. h2o takes the first
+ * and does not tell; but the head still lies before the body, in lower case.
+ */
+static bool
+is_length_doubtful(const struct peer *peer, text body)
+{
+	const h2o_buffer_t *input = peer->sock->input;
+	text rest, line;
+	unsigned told = 0;
+
+	if (body.at == NULL || body.at < input->bytes ||
+	    body.at > input->bytes + input->size)
+		return (false);
+	rest = text_from(input->bytes, (size_t)(body.at - input->bytes));
+	while (text_cut(rest, '\n', &line, &rest) && line.len > 1)
+		told += text_begins(line, TEXT("content-length:")) ||
+		    text_begins(line, TEXT("transfer-encoding:"));
+	return (told > 1);
+}
+
+static enum err
+check_body(const struct peer *peer)
+{
+	const h2o_req_t *req = peer->req;
+	struct op *op = peer->op;
+	ssize_t i = h2o_find_header(&req->headers, H2O_TOKEN_CONTENT_TYPE,
+	    -1);
+	text type, parameters;
+
+	if (i >= 0) {
+		text_cut(text_of_iovec(req->headers.entries[i].value), ';',
+		    &type, &parameters);
+		if (!text_is_like(text_trim(type), TEXT("application/json")))
+			return (ERR_media_type);
+	}
+	op->json = json_in_read(op->body);
+	return (op->json != NULL ? ERR_none : ERR_invalid_json);
+}
+
+/* The route, and what is asked of it; false: it was answered. */
+static bool
+find_row(struct rest *rest, struct op *op)
+{
+	const struct route *route;
+	enum method method = method_of(op->method);
+	enum err err;
+
+	if (method == METHOD_OPTIONS && text_is(op->path, TEXT("*"))) {
+		op_reply_options(op, TEXT("GET, HEAD, OPTIONS"));
+		return (false);
+	}
+	err = router_find(rest->routers[op->door], op->path, &op->arena,
+	    op->segments, &op->segments_count, &route);
+	if (err != ERR_none) {
+		op_fail(op, err);
+		return (false);
+	}
+	if (method == METHOD_OPTIONS) {
+		op_reply_options(op, text_of(route->allow));
+		return (false);
+	}
+	if (method == METHOD_HEAD)
+		method = METHOD_GET;
+	if (method < METHODS)
+		op->row = route->rows[method];
+	if (op->row == NULL)
+		op_fail_method(op, text_of(route->allow));
+	return (op->row != NULL);
+}
+
+static void
+dispatch(struct rest *rest, struct peer *peer)
+{
+	struct op *op = peer->op;
+	enum err err = ERR_none;
+
+	if (!find_row(rest, op))
+		return;
+	if (op->body.len != 0)
+		err = check_body(peer);
+	if (err == ERR_none && op->query.len != 0)
+		err = query_check(op->query);
+	if (err != ERR_none) {
+		op_fail(op, err);
+		return;
+	}
+	must_doing(op->row->name);
+	if (FAULT(must_fails))
+		must_never("the fault point must_fails is not armed");
+	functions[op->row - operation_rows](op);
+	must_doing("nothing in particular");
+}
+
+static int
+on_request(h2o_handler_t *handler, h2o_req_t *req)
+{
+	struct rest *rest = object_cast(struct rest, REST_MAGIC,
+	    ((struct rest_handler *)handler)->rest);
+	struct peer *peer = peer_of(req);
+	struct op *op = begin(rest, peer, req);
+
+	op->body = text_of_iovec(req->entity);
+	if (peer->refusal != ERR_none) {
+		op->answer.has_to_close = true;
+		op_fail(op, peer->refusal);
+	} else if (is_length_doubtful(peer, op->body)) {
+		op->answer.has_to_close = true;
+		op_fail(op, ERR_malformed_request);
+	} else if ((int64_t)op->body.len > rest->ground->conf->max_body)
+		op_fail(op, ERR_body_too_large);
+	else
+		dispatch(rest, peer);
+	return (0);
+}
+
+/* In place of the body that h2o has for what it refused. */
+static void
+send_our_body(h2o_ostream_t *stream, h2o_req_t *req, h2o_iovec_t *theirs,
+    size_t count, h2o_send_state_t state)
+{
+	const struct op *op = peer_of(req)->op;
+	h2o_iovec_t ours = h2o_iovec_init(op->answer.body.at,
+	    op->answer.body.len);
+
+	(void)theirs;
+	h2o_ostream_send_next(stream, req, &ours, count != 0 ? 1 : 0, state);
+}
+
+static void
+on_h2os_refusal_answered(struct op *op)
+{
+	answer_prepare(op->transport);
+}
+
+static void
+on_h2os_refusal(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
+{
+	struct rest *rest = object_cast(struct rest, REST_MAGIC,
+	    ((struct rest_filter *)filter)->rest);
+	struct peer *peer = peer_of(req);
+	struct op *op = begin(rest, peer, req);
+	h2o_ostream_t *stream;
+
+	peer_linger(peer);
+	op->on_answer = on_h2os_refusal_answered;
+	op->answer.has_to_close = true;
+	op_fail(op, error_of_status((unsigned)req->res.status));
+	stream = h2o_add_ostream(req, sizeof *stream, slot);
+	stream->do_send = send_our_body;
+	h2o_setup_next_ostream(req, &stream->next);
+}
+
+static void
+log_access(const struct peer *peer)
+{
+	const struct op *op = peer->op;
+
+	log_info("request", F("method", op->method), F("path", op->path),
+	    F("status", peer->req->res.status),
+	    F("bytes", (uint64_t)peer->req->bytes_sent),
+	    F("us", op->answer_us - op->arrival_us),
+	    F("address", op->client_address),
+	    F("requestId", op->request_id), F("door", door_name(op->door)));
+}
+
+/* The request ends: answered or not. */
+static void
+on_request_end(h2o_logger_t *logger, h2o_req_t *req)
+{
+	struct peer *peer = peer_of(req);
+	struct op *op = peer->op;
+
+	(void)logger;
+	if (op == NULL)
+		return;
+	if (op->ground->conf->access_log && op->is_answered)
+		log_access(peer);
+	peer->op = NULL;
+	peer->req = NULL;
+	if (op->is_answered)
+		op_destroy(&op);
+	else
+		op->transport = NULL;
+}
+
+void
+rest_serve(struct rest *rest, h2o_hostconf_t *host)
+{
+	h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+	struct rest_handler *handler = (struct rest_handler *)
+	    h2o_create_handler(path, sizeof *handler);
+	struct rest_filter *filter = (struct rest_filter *)
+	    h2o_create_filter(&host->fallback_path, sizeof *filter);
+
+	handler->rest = rest;
+	handler->super.on_req = on_request;
+	filter->rest = rest;
+	filter->super.on_setup_ostream = on_h2os_refusal;
+	h2o_create_logger(path, sizeof(h2o_logger_t))->log_access =
+	    on_request_end;
+	h2o_create_logger(&host->fallback_path,
+	    sizeof(h2o_logger_t))->log_access = on_request_end;
+}

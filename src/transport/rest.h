@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * REST: from a request of h2o's to an operation, and its answer back.
+ *
+ *	h2o_req_t -> path -> route -> method -> body -> operation -> answer
+ *		     400     404      405	415 400
+ *
+ * Holds always:
+ *  1. Checks come in the order drawn here, so that a client is always told
+ *     about what it has to mend first.
+ *  2. What h2o refuses by itself (a body too large, an unknown expectation,
+ *     a broken encoding) is told in the same form as our refusals.
+ *  3. A request has one op, from its arrival to its end. If its client goes
+ *     before the answer, the op lives on without it.
+ */
+#ifndef TRANSPORT_REST_H
+#define TRANSPORT_REST_H
+
+#include "transport/peer.h"
+
+struct rest;
+
+struct rest	*rest_create(const struct op_ground *ground,
+		    struct loop *loop);
+void		 rest_destroy(struct rest **rest);
+/* Serves a host of h2o's configuration; the door is the peer's. */
+void		 rest_serve(struct rest *rest, h2o_hostconf_t *host);
+
+#endif
