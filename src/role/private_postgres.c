@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The private PostgreSQL: its programs found, its cluster made, its server
- * started.
- *
- * A cluster is made in postgres.new and renamed when it is whole and on the
- * disk, so that whoever is killed in between leaves nothing half:
- *
- *	initdb --> roles and database --> syncfs --> rename --> fsync
+ * The private PostgreSQL: its programs found, its server started and asked
+ * for signs of life. private_cluster.c makes what it serves.
  */
 #include "role/private_server.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "plat/folder.h"
 
-#define TOOL_MOST_MS	120000
 #define INSTALL		"apt-get install postgresql redis-server"
 
 /* The major version that a folder of programs is of; 0: none. */
@@ -99,21 +87,6 @@ find_programs(const struct private_place *place, struct search *search)
 	return (search->best != 0);
 }
 
-/* The cluster's major version; 0 where there is no cluster. */
-static int
-version_of_cluster(int folder)
-{
-	struct buf content;
-	int64_t version = 0;
-
-	buf_init(&content, BUF_NO_LIMIT);
-	if (folder >= 0 && file_read(folder, "PG_VERSION", &content))
-		text_to_int64(text_trim(buf_text(&content)), 1, 1000,
-		    &version);
-	buf_fini(&content);
-	return ((int)version);
-}
-
 static bool
 choose_programs(struct private_server *server, int wanted)
 {
@@ -137,200 +110,33 @@ choose_programs(struct private_server *server, int wanted)
 		return (private_complain(place, EX_UNAVAILABLE,
 		    "%s/postgres was made by PostgreSQL %d, which is not "
 		    "installed: apt-get install postgresql-%d, or carry the "
-		    "data over (pg_upgradecluster has the how), or move the "
-		    "folder away to begin anew", place->path, wanted, wanted));
+		    "data over with pg_upgrade, or move the folder away to "
+		    "begin anew", place->path, wanted, wanted));
 	return (private_complain(place, EX_UNAVAILABLE,
 	    "PostgreSQL is not installed: " INSTALL
 	    ", or set database_url to a server of yours"));
 }
 
-/* As root: the owner of the cluster that is there, else the package's user. */
+/* PostgreSQL is particular about whose its folder is. */
 static bool
-choose_user(struct private_server *server, int folder)
+may_run(struct private_server *server, int folder)
 {
 	struct private_place *place = server->place;
-	struct proc_user owner;
 	struct stat now;
 
-	if (folder >= 0 && fstat(folder, &now) == 0)
-		proc_user_of(now.st_uid, now.st_gid, &owner);
-	else if (!place->is_root)
-		proc_user_of(geteuid(), getegid(), &owner);
-	else if (!proc_user_named("postgres", &owner))
-		owner = place->fallback;
-	server->user = owner;
-	server->becomes = place->is_root ? &server->user : NULL;
-	if (place->is_root && owner.uid == 0)
+	if (fstat(folder, &now) != 0)
+		return (private_complain_of(place, "postgres"));
+	if (place->is_root && now.st_uid == 0)
 		return (private_complain(place, EX_NOPERM,
 		    "%s/postgres belongs to root, as whom PostgreSQL refuses "
 		    "to run; give it to another user: chown -R postgres: "
 		    "%s/postgres", place->path, place->path));
-	if (!place->is_root && owner.uid != geteuid())
+	if (!place->is_root && now.st_uid != geteuid())
 		return (private_complain(place, EX_NOPERM,
 		    "%s/postgres belongs to user %s; start the server as that "
 		    "user or as root, or set state_dir to a folder of yours",
-		    place->path, owner.name));
+		    place->path, server->user.name));
 	return (true);
-}
-
-/* Something to read for a program that is started next. */
-static int
-memory_file(const char *content)
-{
-	int fd = memfd_create("partyline", MFD_CLOEXEC);
-	size_t len = strlen(content);
-
-	if (fd < 0)
-		return (-1);
-	if (write(fd, content, len) != (ssize_t)len ||
-	    lseek(fd, 0, SEEK_SET) != 0) {
-		close(fd);
-		return (-1);
-	}
-	return (fd);
-}
-
-/* Runs one of the cluster's tools to its end. */
-static bool
-tool_run(struct private_server *server, int folder,
-    const char *const *argv, int in, int kept)
-{
-	struct proc_spec spec = { .argv = argv, .user = server->becomes,
-	    .death_signal = SIGKILL, .in = in, .out = server->log,
-	    .keep = { folder, kept }, .keep_count = kept >= 0 ? 2 : 1 };
-	int status = 0;
-	pid_t pid;
-
-	server->log_from = lseek(server->log, 0, SEEK_END);
-	pid = proc_start(&spec);
-	if (pid < 0)
-		return (false);
-	if (!proc_wait(pid, TOOL_MOST_MS, &status)) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-	}
-	return (WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-static bool
-complain_of_tool(struct private_server *server, const char *what)
-{
-	const char *said = private_last_words(server);
-	bool is_full = strstr(said, strerror(ENOSPC)) != NULL ||
-	    strstr(said, strerror(EDQUOT)) != NULL;
-
-	return (private_complain(server->place, EX_CANTCREAT,
-	    "PostgreSQL's cluster in %s could not be %s: %s; %s",
-	    server->place->path, what, said[0] != '\0' ? said :
-	    "no reason was given", is_full ?
-	    "make room on that disk, or set state_dir to a folder on another" :
-	    "postgres.log there has all of it"));
-}
-
-static bool
-initdb(struct private_server *server, int folder)
-{
-	char program[512], data[32], password[40], line[64];
-	const char *const argv[] = { program, "-D", data, "-U", "postgres",
-	    "-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256",
-	    password, "--no-sync", "--no-instructions", NULL };
-	bool is_good;
-	int secret;
-
-	/* Over the name of postgres: initdb lies beside it. */
-	snprintf(program, sizeof program, "%.*s/initdb",
-	    (int)(strrchr(server->program, '/') - server->program),
-	    server->program);
-	snprintf(line, sizeof line, "%s\n", server->place->of_superuser);
-	secret = memory_file(line);
-	if (secret < 0)
-		return (private_complain_of(server->place, "postgres.new"));
-	snprintf(data, sizeof data, "/proc/self/fd/%d", folder);
-	snprintf(password, sizeof password, "--pwfile=/proc/self/fd/%d",
-	    secret);
-	is_good = tool_run(server, folder, argv, -1, secret);
-	close(secret);
-	return (is_good || complain_of_tool(server, "made"));
-}
-
-/* Statements, a line each, without a server and without a password. */
-static bool
-single_user(struct private_server *server, int folder, const char *statements)
-{
-	char data[32];
-	const char *const argv[] = { server->program, "--single", "-D", data,
-	    "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic",
-	    "-c", "log_checkpoints=off", "postgres", NULL };
-	int in = memory_file(statements);
-	bool is_good;
-
-	if (in < 0)
-		return (private_complain_of(server->place, "postgres"));
-	snprintf(data, sizeof data, "/proc/self/fd/%d", folder);
-	is_good = tool_run(server, folder, argv, in, -1);
-	close(in);
-	return (is_good || complain_of_tool(server, "set up"));
-}
-
-static bool
-make_cluster(struct private_server *server)
-{
-	struct private_place *place = server->place;
-	char statements[512];
-	int folder;
-
-	/* What a killed start left; its tools may still be dying. */
-	folder = openat(place->state_dir, "postgres.new",
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (folder >= 0) {
-		private_clear(server, folder);
-		close(folder);
-	}
-	if (!folder_remove(place->state_dir, "postgres.new"))
-		return (private_complain_of(place, "postgres.new"));
-	folder = folder_open(place->state_dir, "postgres.new", 0700,
-	    server->becomes);
-	if (folder < 0)
-		return (private_complain_of(place, "postgres.new"));
-	log_info("making the private database", F("user", server->user.name),
-	    F("with", server->program));
-	snprintf(statements, sizeof statements,
-	    "CREATE ROLE partyline_owner LOGIN CREATEROLE PASSWORD '%s';\n"
-	    "CREATE ROLE partyline LOGIN NOINHERIT PASSWORD '%s';\n"
-	    "CREATE DATABASE partyline OWNER partyline_owner;\n",
-	    place->of_owner, place->of_server);
-	if (!initdb(server, folder) ||
-	    !single_user(server, folder, statements)) {
-		close(folder);
-		return (false);
-	}
-	if (syncfs(folder) != 0 || renameat(place->state_dir, "postgres.new",
-	    place->state_dir, "postgres") != 0 ||
-	    fsync(place->state_dir) != 0) {
-		close(folder);
-		return (private_complain_of(place, "postgres"));
-	}
-	server->folder = folder;
-	place->is_first = true;
-	return (true);
-}
-
-/* The file with the passwords was lost: set new ones. */
-static bool
-renew_passwords(struct private_server *server)
-{
-	const struct private_place *place = server->place;
-	char statements[512];
-
-	snprintf(statements, sizeof statements,
-	    "ALTER ROLE postgres PASSWORD '%s';\n"
-	    "ALTER ROLE partyline_owner PASSWORD '%s';\n"
-	    "ALTER ROLE partyline PASSWORD '%s';\n", place->of_superuser,
-	    place->of_owner, place->of_server);
-	log_warn("the private servers' passwords were lost, setting new ones");
-	private_clear(server, server->folder);
-	server->acts->tidy(server);
-	return (single_user(server, server->folder, statements));
 }
 
 static void
@@ -357,12 +163,13 @@ prepare(struct private_server *server)
 	if (folder < 0)
 		return (private_complain_of(place, "postgres"));
 	server->folder = folder;
-	version = version_of_cluster(folder);
+	version = cluster_version(folder);
 	if (version == 0 && !folder_is_empty(folder))
 		return (private_complain(place, EX_CANTCREAT,
 		    "%s/postgres has things in it but is no PostgreSQL "
 		    "cluster; move it away", place->path));
-	if (!choose_user(server, version != 0 ? folder : -1) ||
+	private_choose_user(server, version != 0 ? folder : -1, "postgres");
+	if ((version != 0 && !may_run(server, folder)) ||
 	    !choose_programs(server, version))
 		return (false);
 	sockets = folder_open(place->run, "postgres", 0711, server->becomes);
@@ -373,9 +180,9 @@ prepare(struct private_server *server)
 		/* Its place is taken by the new one's renaming. */
 		close(folder);
 		server->folder = -1;
-		return (make_cluster(server));
+		return (cluster_make(server));
 	}
-	return (!place->has_new_secrets || renew_passwords(server));
+	return (!place->has_new_secrets || cluster_renew_passwords(server));
 }
 
 static pid_t

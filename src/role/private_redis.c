@@ -24,7 +24,7 @@ static bool
 prepare(struct private_server *server)
 {
 	struct private_place *place = server->place;
-	int sockets;
+	int folder, sockets;
 
 	if (!private_open_log(server, "redis.log"))
 		return (false);
@@ -33,11 +33,11 @@ prepare(struct private_server *server)
 		return (private_complain(place, EX_UNAVAILABLE,
 		    "Redis is not installed: apt-get install redis-server, "
 		    "or set database_url and redis_url to servers of yours"));
-	if (!place->is_root)
-		proc_user_of(geteuid(), getegid(), &server->user);
-	else if (!proc_user_named("redis", &server->user))
-		server->user = place->fallback;
-	server->becomes = place->is_root ? &server->user : NULL;
+	folder = folder_open(place->state_dir, "redis", 0700, NULL);
+	if (folder < 0)
+		return (private_complain_of(place, "redis"));
+	private_choose_user(server, folder, "redis");
+	close(folder);
 	server->folder = folder_open(place->state_dir, "redis", 0700,
 	    server->becomes);
 	if (server->folder < 0)

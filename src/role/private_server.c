@@ -20,7 +20,8 @@
 #define CLEAR_LOOK_MS		20
 #define CLEAR_HURRY_MS		5000	/* an earlier one may take so long */
 #define CLEAR_KILL_MS		10000
-#define PING_AGAIN_MS		10	/* while it starts */
+#define PING_AGAIN_MS		10	/* while it starts, at first */
+#define PING_SELDOM_MS		500	/* when it takes long to start */
 #define PING_LOOK_MS		5	/* while an answer is on its way */
 #define PING_EVERY_MS		5000
 #define PING_DEAF_MS		1000
@@ -107,6 +108,8 @@ clear_step(struct private_server *server, int folder)
 			    F("pid", (int)found[i].pid),
 			    F("signal", number));
 		kill(found[i].pid, number);
+		/* One that was stopped would not even hear it. */
+		kill(found[i].pid, SIGCONT);
 	}
 	server->signal_sent = number;
 	return (false);
@@ -218,6 +221,18 @@ not_heard(struct private_server *server)
 	kill(server->pid, SIGKILL);
 }
 
+static int64_t
+ping_pause(const struct private_server *server)
+{
+	if (server->state == PRIVATE_STARTING)
+		return (at_most(PING_SELDOM_MS, PING_AGAIN_MS + (clock_ms() -
+		    server->since_ms) / 10));
+	if (server->state == PRIVATE_DEAF)
+		return (at_most(PING_DEAF_MS,
+		    server->place->beat_timeout / 2));
+	return (at_most(PING_EVERY_MS, server->place->beat_timeout / 2));
+}
+
 static void
 ping_step(struct private_server *server)
 {
@@ -242,9 +257,7 @@ ping_step(struct private_server *server)
 		heard(server);
 	else
 		not_heard(server);
-	server->due_ms = clock_ms() + (server->state == PRIVATE_STARTING ?
-	    PING_AGAIN_MS : server->state == PRIVATE_DEAF ? PING_DEAF_MS :
-	    at_most(PING_EVERY_MS, server->place->beat_timeout / 2));
+	server->due_ms = clock_ms() + ping_pause(server);
 }
 
 void
@@ -326,6 +339,7 @@ private_stop(struct private_server *server)
 		    FAULT(postgres_stop_hangs))
 			break;
 		kill(server->pid, server->acts->stop_signal);
+		kill(server->pid, SIGCONT);
 		break;
 	case PRIVATE_STOPPING:
 	case PRIVATE_STOPPED:

@@ -79,6 +79,13 @@ struct private_acts {
 };
 extern const struct private_acts private_postgres, private_redis;
 
+/* private_cluster.c: makes one in postgres.new, then postgres. */
+bool	cluster_make(struct private_server *server);
+/* The file with the passwords was lost: sets new ones. */
+bool	cluster_renew_passwords(struct private_server *server);
+/* The major version of the cluster; 0 where there is none. */
+int	cluster_version(int folder);
+
 /* As a client has to call them that inherited the run folder. */
 void	private_postgres_url(const struct private_place *place,
 	    const char *role, const char *password, char *out, size_t size);
@@ -111,6 +118,7 @@ struct private_server {
 	int64_t		 log_from;	/* where this start's lines begin */
 	char		 program[512];
 	char		 last_words[256];
+	char		 log_advice[256];	/* where to read more */
 };
 
 void	private_init(struct private_server *server,
@@ -125,17 +133,22 @@ void	private_close_in_child(struct private_server *server);
 
 /* For prepare. Waits until no process of an earlier one is left. */
 void	private_clear(struct private_server *server, int folder);
-
-/* private_log.c */
 bool	private_open_log(struct private_server *server, const char *name);
 /* What comes now belongs to a new start. Bounds the file. */
 void	private_begin_log(struct private_server *server);
 /* The last thing the program said since then; "" where nothing. */
 const char *private_last_words(struct private_server *server);
+
+/* private_place.c */
+void	private_choose_user(struct private_server *server, int folder,
+	    const char *package);
 /* Says on standard error what, why and what to do. Always false. */
 bool	private_complain(struct private_place *place, int exit_code,
 	    const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for errno after a failed call on something in state_dir. */
 bool	private_complain_of(struct private_place *place, const char *what);
+/* The same with what a program said last. */
+bool	private_complain_of_program(struct private_server *server,
+	    const char *what);
 
 #endif

@@ -131,22 +131,18 @@ static bool
 has_given_up(struct private_server *server)
 {
 	struct private_place *place = server->place;
-	const char *title = server->acts->title;
 
 	if (server->state == PRIVATE_STARTING &&
 	    server->answer == PING_REFUSED) {
 		private_complain(place, EX_UNAVAILABLE, "the private %s "
 		    "refuses our password (%s); remove %s/secrets and start "
-		    "again: new ones are then made", title, server->answered,
-		    place->path);
+		    "again: new ones are then made", server->acts->title,
+		    server->answered, place->path);
 		return (true);
 	}
 	if (server->deaths < DEATHS_MOST)
 		return (false);
-	private_complain(place, EX_UNAVAILABLE, "the private %s does not "
-	    "start: %s; its log in %s has all of it", title,
-	    server->last_words[0] != '\0' ? server->last_words :
-	    "it says nothing", place->path);
+	private_complain_of_program(server, "does not start");
 	return (true);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes wrong with a private server, in words: complaints that say what
- * to do, and what the server itself wrote to its log.
+ * What both private servers stand on: the user they run as, complaints that
+ * say what to do, and the file of what the servers say themselves.
  */
 #include "role/private_server.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -18,6 +19,30 @@
 
 #define LOG_MOST		(8 * 1024 * 1024)
 #define LAST_WORDS_READ		4096
+#define DISK_LEAST		(16 * 1024 * 1024)
+#define ROOM_ADVICE		"make room on that disk, or set state_dir " \
+				"to a folder on another"
+
+/*
+ * As root: whoever owns the folder that is there, so that a server may be
+ * started by its user today and by root tomorrow; else the package's user.
+ */
+void
+private_choose_user(struct private_server *server, int folder,
+    const char *package)
+{
+	struct private_place *place = server->place;
+	struct stat now;
+
+	server->becomes = place->is_root ? &server->user : NULL;
+	if (folder >= 0 && fstat(folder, &now) == 0 &&
+	    (now.st_uid != 0 || !place->is_root))
+		proc_user_of(now.st_uid, now.st_gid, &server->user);
+	else if (!place->is_root)
+		proc_user_of(geteuid(), getegid(), &server->user);
+	else if (!proc_user_named(package, &server->user))
+		server->user = place->fallback;
+}
 
 bool
 private_complain(struct private_place *place, int exit_code,
@@ -42,8 +67,7 @@ private_complain_of(struct private_place *place, const char *what)
 	switch (errno) {
 	case ENOSPC:
 	case EDQUOT:
-		to_do = "make room on that disk, or set state_dir to a folder "
-		    "on another";
+		to_do = ROOM_ADVICE;
 		break;
 	case EROFS:
 		to_do = "set state_dir to a folder that can be written";
@@ -65,6 +89,8 @@ private_open_log(struct private_server *server, const char *name)
 	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (server->log < 0)
 		return (private_complain_of(server->place, name));
+	snprintf(server->log_advice, sizeof server->log_advice,
+	    "%s/%s has all that it said", server->place->path, name);
 	return (true);
 }
 
@@ -81,6 +107,28 @@ private_begin_log(struct private_server *server)
 	server->log_from = lseek(server->log, 0, SEEK_END);
 }
 
+/* Whether that is what is wrong, whatever the words it was said in. */
+static bool
+is_disk_full(const struct private_place *place)
+{
+	struct statvfs disk;
+
+	return (fstatvfs(place->state_dir, &disk) == 0 && (disk.f_favail ==
+	    0 || disk.f_bavail * disk.f_frsize < DISK_LEAST));
+}
+
+bool
+private_complain_of_program(struct private_server *server, const char *what)
+{
+	struct private_place *place = server->place;
+	const char *said = server->last_words;
+
+	return (private_complain(place, EX_UNAVAILABLE,
+	    "the private %s %s: %s; %s", server->acts->title, what,
+	    said[0] != '\0' ? said : "it does not say why",
+	    is_disk_full(place) ? ROOM_ADVICE : server->log_advice));
+}
+
 /* A line that tells why beats one that only came later. */
 static bool
 tells_why(text line, text *reason_out)
@@ -88,6 +136,9 @@ tells_why(text line, text *reason_out)
 	static const char *const signs[] = { "PANIC:", "FATAL:", "error:",
 	    "ERROR:", "rror: " };
 
+	/* That was the answer to a ping of ours. */
+	if (memmem(line.at, line.len, "system is", 9) != NULL)
+		return (false);
 	for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
 		const char *at = memmem(line.at, line.len, signs[i],
 		    strlen(signs[i]));
