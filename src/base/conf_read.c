@@ -2,9 +2,9 @@
 /*
  * Where values come from: the file, the environment, the command line.
  *
- * A file is lines of `name = value`. A # at the line's begin or behind a
+ * A file is lines of `name = value`. A # at the start of a line or after a
  * blank begins a comment. A value may stand in double quotes, and must where
- * it begins or ends with a blank, or has a # behind a blank; in quotes are
+ * it begins or ends with a blank, or has a # after a blank; in quotes are
  * \" \\ \n and \t.
  */
 #include <ctype.h>
