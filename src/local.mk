@@ -8,4 +8,3 @@ include $(srcdir)/src/files.mk
 
 bin_PROGRAMS += partyline
 partyline_SOURCES = src/role/main.c
-partyline_LDADD = libpartyline.a
