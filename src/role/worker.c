@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: accepts from the sockets that the master hands it and serves
+ * HTTP until it is told to drain.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "role/child.h"
+#include "role/server.h"
+#include "transport/http.h"
+
+#include <unistd.h>
+
+/* A listening socket we were handed: which it is, and our descriptor. */
+struct handed {
+	uint32_t	 listener;
+	uint32_t	 ordinal;
+	int		 fd;
+	struct handed	*next;
+};
+
+struct worker {
+	unsigned	 magic;
+#define WORKER_MAGIC 0x776f726b
+	struct http	*http;
+	struct handed	*handed;
+};
+
+static struct worker *
+worker_of(struct child_self *self)
+{
+	return (object_cast(struct worker, WORKER_MAGIC, self->of_role));
+}
+
+static bool
+worker_begin(struct child_self *self)
+{
+	struct worker *worker = object_create(struct worker, WORKER_MAGIC);
+	struct http_setup setup = { .loop = self->loop,
+	    .segment = self->segment, .slot = self->slot,
+	    .conf = self->conf };
+	const char *why;
+
+	self->of_role = worker;
+	worker->http = http_create(&setup);
+	if (self->conf->tls_listen[0] != '\0' &&
+	    !http_use_tls(worker->http, &why)) {
+		log_error("TLS cannot be served", F("why", why));
+		return (false);
+	}
+	return (true);
+}
+
+static void
+worker_release(struct worker *worker, uint32_t listener, uint32_t ordinal)
+{
+	struct handed **at = &worker->handed;
+
+	while (*at != NULL) {
+		struct handed *handed = *at;
+
+		if (handed->listener == listener &&
+		    handed->ordinal == ordinal) {
+			http_stop_accepting(worker->http, handed->fd);
+			close(handed->fd);
+			*at = handed->next;
+			mem_free(handed);
+		} else
+			at = &handed->next;
+	}
+}
+
+static void
+count_adopted(struct child_self *self)
+{
+	int64_t adopted = 0;
+
+	for (const struct handed *handed = worker_of(self)->handed;
+	    handed != NULL; handed = handed->next)
+		adopted += handed->ordinal != self->ordinal;
+	GAUGE_SET(ordinals_adopted, adopted);
+}
+
+static void
+worker_accept(struct child_self *self, const struct channel_message *message,
+    int fd)
+{
+	struct worker *worker = worker_of(self);
+
+	worker_release(worker, message->listener, message->ordinal);
+	if (message->word == CHANNEL_ACCEPT && fd >= 0) {
+		struct handed *handed = mem_alloc(sizeof *handed);
+
+		*handed = (struct handed){ message->listener,
+		    message->ordinal, fd, worker->handed };
+		worker->handed = handed;
+		http_accept_from(worker->http, fd,
+		    message->kind == LISTEN_ADMIN ? DOOR_ADMIN : DOOR_FRONT,
+		    message->kind == LISTEN_TLS, message->is_shared);
+	}
+	count_adopted(self);
+}
+
+static void
+worker_drain(struct child_self *self)
+{
+	struct worker *worker = worker_of(self);
+
+	while (worker->handed != NULL)
+		worker_release(worker, worker->handed->listener,
+		    worker->handed->ordinal);
+	http_drain(worker->http);
+}
+
+static bool
+worker_has_finished(struct child_self *self)
+{
+	return (http_connections(worker_of(self)->http) == 0);
+}
+
+static void
+worker_end(struct child_self *self)
+{
+	struct worker *worker = worker_of(self);
+
+	http_destroy(&worker->http);
+	object_free(&worker);
+	self->of_role = NULL;
+}
+
+const struct role_acts worker_acts = { .begin = worker_begin,
+    .accept = worker_accept, .drain = worker_drain,
+    .has_finished = worker_has_finished, .end = worker_end };
