@@ -67,14 +67,21 @@ op_make_id(char out[OP_ID_MADE + 1])
 	static const char signs[] = "abcdefghjkmnpqrstuvwxyz123456789";
 	static unsigned char stock[4096];
 	static size_t left;
+	unsigned bits = 0, have = 0;
 
 	if (left < OP_ID_MADE) {
 		secret_fill(stock, sizeof stock);
 		left = sizeof stock;
 	}
-	left -= OP_ID_MADE;
-	for (size_t i = 0; i < OP_ID_MADE; i++)
-		out[i] = signs[stock[left + i] % 32];
+	for (size_t i = 0; i < OP_ID_MADE; i++) {
+		if (have < 5) {
+			bits |= (unsigned)stock[--left] << have;
+			have += 8;
+		}
+		out[i] = signs[bits % 32];
+		bits >>= 5;
+		have -= 5;
+	}
 	out[OP_ID_MADE] = '\0';
 }
 

@@ -69,9 +69,10 @@ struct op_ground {
 };
 
 /* A body that never changes, with its tag once it is known. */
+#define TAG_SIZE sizeof("\"0123456789abcdef0123456789abcdef\"")
 struct constant {
 	text		 body;
-	char		 tag[40];
+	char		 tag[TAG_SIZE];
 };
 
 struct answer {

@@ -4,12 +4,11 @@
  */
 #include "transport/answer.h"
 
-#include <openssl/evp.h>
-
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
 #include "plat/deflate.h"
+#include "plat/digest.h"
 
 /*
  * What is in every answer stands behind one name, as h2o copies values as
@@ -31,7 +30,6 @@ static const text always[DOORS] = {
 };
 
 #define HEADERS_MOST 12
-#define TAG_BYTES 16
 #define RETRY_AFTER TEXT("2")
 
 static void
@@ -62,26 +60,12 @@ asked(const struct peer *peer, const h2o_token_t *name)
 
 /* "0123…", with its quotes. */
 static void
-write_tag(text body, char out[sizeof((struct constant *)0)->tag])
+write_tag(text body, char out[TAG_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
-	static EVP_MD *sha256;
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	char *at = out;
-
-	/* Fetched once: that is the dear part. */
-	if (sha256 == NULL)
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	must(sha256 != NULL);
-	if (EVP_Digest(body.at, body.len, hash, NULL, sha256, NULL) != 1)
-		must_never("OpenSSL has SHA-256");
-	*at++ = '"';
-	for (size_t i = 0; i < TAG_BYTES; i++) {
-		*at++ = digits[hash[i] >> 4];
-		*at++ = digits[hash[i] & 15];
-	}
-	*at++ = '"';
-	*at = '\0';
+	out[0] = '"';
+	digest_as_hex(body, out + 1, TAG_SIZE - 2);
+	out[TAG_SIZE - 2] = '"';
+	out[TAG_SIZE - 1] = '\0';
 }
 
 static text
@@ -91,13 +75,13 @@ tag_of(struct op *op)
 	char *tag;
 
 	if (constant == NULL) {
-		tag = arena_alloc(&op->arena, sizeof constant->tag);
+		tag = arena_alloc(&op->arena, TAG_SIZE);
 		write_tag(op->answer.body, tag);
 		return (text_of(tag));
 	}
 	if (constant->tag[0] == '\0')
 		write_tag(constant->body, constant->tag);
-	return (text_from(constant->tag, 2 * TAG_BYTES + 2));
+	return (text_from(constant->tag, TAG_SIZE - 1));
 }
 
 static text

@@ -120,7 +120,9 @@ complain(struct http *http, int error)
 	if (http->complained_ms != 0 && now - http->complained_ms < 1000)
 		return;
 	http->complained_ms = now;
-	log_warn("connections cannot be accepted, trying again",
+	log_warn(error == EMFILE || error == ENFILE ?
+	    "connections wait until there are descriptors again" :
+	    "connections cannot be accepted, trying again",
 	    F("why", (const char *)strerror(error)),
 	    F("connections", http_connections(http)));
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Digests (OpenSSL's SHA-256).
+ *
+ * Holds always:
+ *  1. The algorithm is fetched once for the process; a digest of a short
+ *     text costs less than a microsecond.
+ *
+ *	char hex[2 * 16 + 1];
+ *	digest_as_hex(body, hex, sizeof hex);
+ */
+#ifndef PLAT_DIGEST_H
+#define PLAT_DIGEST_H
+
+#include <stddef.h>
+
+#include "base/text.h"
+
+/* The first digits of the SHA-256, as many as fit before the NUL. */
+void	digest_as_hex(text t, char *out, size_t size);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/json: what is JSON is read, what only looks like it is refused.
+ */
+#include "core/json.h"
+
+#include <json-c/json.h>
+
+#include "tap.h"
+
+static bool
+takes(const char *string)
+{
+	struct json_object *value = json_in_read(text_of(string));
+	bool was_read = value != NULL;
+
+	/* Our grammar and json-c never differ in what we let through. */
+	is(json_in_is_valid(text_of(string)), was_read);
+	json_in_free(&value);
+	return (was_read);
+}
+
+static bool
+takes_depth(unsigned depth)
+{
+	char string[2 * 100 + 1];
+
+	memset(string, '[', depth);
+	memset(string + depth, ']', depth);
+	string[2 * depth] = '\0';
+	return (takes(string));
+}
+
+int
+main(void)
+{
+	struct json_object *value;
+	int64_t number = 0;
+	text t = TEXT("");
+
+	test("what RFC 8259 allows is read");
+	ok(takes("{}"));
+	ok(takes(" [ ] "));
+	ok(takes("{\"a\":[1,2,{\"b\":null}],\"c\":\"d\"}"));
+	ok(takes("true"));
+	ok(takes("12"));
+	ok(takes("-0.5e+10"));
+	ok(takes("\"\\u00e9\\n\\/\\ud83d\\ude00\""));
+	ok(takes("\"\xc3\xa9\x7f\""));
+	ok(takes("[9223372036854775807,-9223372036854775808]"));
+
+	test("what only looks like JSON is refused");
+	ok(!takes(""));
+	ok(!takes(" "));
+	ok(!takes("{'a':1}"));
+	ok(!takes("{a:1}"));
+	ok(!takes("[NaN]"));
+	ok(!takes("[Infinity]"));
+	ok(!takes("[-Infinity]"));
+	ok(!takes("[1,]"));
+	ok(!takes("{\"a\":1,}"));
+	ok(!takes("[01]"));
+	ok(!takes("[+1]"));
+	ok(!takes("[.5]"));
+	ok(!takes("[1.]"));
+	ok(!takes("[1e]"));
+	ok(!takes("[-]"));
+	ok(!takes("TRUE"));
+	ok(!takes("truefalse"));
+	ok(!takes("{} {}"));
+	ok(!takes("{}x"));
+	ok(!takes("[1] // two"));
+	ok(!takes("/**/1"));
+	ok(!takes("{\"a\" 1}"));
+	ok(!takes("{\"a\":}"));
+	ok(!takes("[1 2]"));
+	ok(!takes("[1}"));
+	ok(!takes("{]"));
+	ok(!takes("["));
+	ok(!takes("{\"a\":1"));
+	ok(!takes("\"a"));
+	ok(!takes("\"\\x\""));
+	ok(!takes("\"\\u12\""));
+	ok(!takes("\"a\nb\""));
+	ok(!takes("\xef\xbb\xbf{}"));
+
+	test("broken UTF-8, NUL and halves of pairs are refused");
+	ok(!takes("\"\xff\""));
+	ok(!takes("\"\xc3\""));
+	ok(!takes("\"\\u0000\""));
+	ok(!takes("\"\\ud83d\""));
+	ok(!takes("\"\\ude00\\ud83d\""));
+	ok(!takes("\"\\ud83d\\u0041\""));
+	ok(!json_in_is_valid(TEXT("\"a\0b\"")));
+	ok(!json_in_is_valid(TEXT("{}\0")));
+
+	test("numbers that would be changed are refused");
+	ok(!takes("[9223372036854775808]"));
+	ok(!takes("[-9223372036854775809]"));
+	ok(!takes("[1e999]"));
+	ok(takes("[1e300]"));
+
+	test("depth is bounded");
+	ok(takes_depth(JSON_DEPTH_MAX));
+	ok(!takes_depth(JSON_DEPTH_MAX + 1));
+	ok(!takes_depth(100));
+
+	test("members are found by name and kind");
+	value = json_in_read(TEXT("{\"a\":\"x\",\"n\":7,\"a\":\"y\"}"));
+	ok(json_in_text(value, "a", &t));
+	is_text(t, "y");
+	ok(json_in_int(value, "n", &number));
+	is(number, 7);
+	ok(!json_in_text(value, "n", &t));
+	ok(!json_in_int(value, "missing", &number));
+	json_in_free(&value);
+	ok(value == NULL);
+	value = json_in_read(TEXT("[1]"));
+	ok(!json_in_text(value, "a", &t));
+	json_in_free(&value);
+
+	return (done());
+}
