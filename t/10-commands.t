@@ -11,6 +11,7 @@ use File::Path qw(make_path);
 use File::Temp ();
 use IO::Socket::UNIX;
 use JSON::PP ();
+use POSIX    ();
 use Test::More;
 use T::Command;
 use T::Run;
@@ -22,7 +23,7 @@ my $json = JSON::PP->new->utf8;
 sub is_misused {
 	my ($words, $pattern) = @_;
 	my $said = partyline(@$words);
-	my $name = join ' ', 'partyline', @$words;
+	my $name = join(' ', 'partyline', @$words) =~ tr/\n/|/r;
 
 	is($said->{exit}, 64, "$name: exit code");
 	is($said->{out}, '', "$name: nothing on standard output");
@@ -138,6 +139,8 @@ subtest 'no server' => sub {
 	like($said->{err}, qr/does not answer: time is out/, 'and told');
 	my $pid = fork // die "fork: $!\n";
 	if ($pid == 0) {
+		# The first in the queue is the one that gave up.
+		local $SIG{PIPE} = 'IGNORE';
 		while (my $client = $deaf->accept) {
 			<$client>;
 			print $client "{\"ok\":true\n";
@@ -145,7 +148,6 @@ subtest 'no server' => sub {
 		}
 		POSIX::_exit(0);
 	}
-	# The first in the queue is the one that gave up.
 	$said = partyline('status', '--state-dir', "$folder");
 	is($said->{exit}, 69, 'nonsense: exit code');
 	like($said->{err}, qr/was lost before its answer/, 'and told');
