@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "plat/addresses.h"
 #include "plat/wake.h"
 #include "role/notify.h"
 
@@ -156,6 +157,10 @@ boot_segment(struct server *server)
 		die(EX_OSERR, "no descriptors left for %lld processes: %s; "
 		    "raise the limit of open files (ulimit -n)",
 		    (long long)conf->max_processes, strerror(errno));
+	if (!addresses_open((unsigned)conf->max_processes,
+	    conf->connections))
+		die(EX_OSERR, "no memory to count clients by address: %s; "
+		    "lower connections or max_processes", strerror(errno));
 	fault_use(&server->segment->faults);
 	if (segment_give_slot(server->segment, ROLE_MASTER, 0) != 0)
 		must_never("the first slot is the master's");

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stamp.h"
+#include "plat/addresses.h"
 #include "plat/channel.h"
 #include "plat/wake.h"
 #include "role/quickstart.h"
@@ -352,6 +353,7 @@ child_bury(struct server *server, struct child *child, int status)
 	log_death(server, child, status, was_asked);
 	child_state_set(child, CHILD_DEAD);
 	ordinals_forget(server, child);
+	addresses_void(child->slot);
 	segment_void_slot(server->segment, child->slot);
 	if (!was_asked) {
 		COUNT(process_deaths);
