@@ -39,7 +39,7 @@ struct address {
 	enum address_kind	kind;
 	uint16_t		port;		/* 0: none was given */
 	uint8_t			ip[16];
-	text			path;		/* of UNIX; lies in what was read */
+	text			path;	/* of UNIX; lies in what was read */
 };
 
 struct network {

@@ -54,7 +54,7 @@ struct option_row {
 	const char	*name;
 	enum conf_kind	 kind;
 	const char	*value;		/* the default, as written */
-	const char	*choices;	/* of a choice; of a url, its schemes */
+	const char	*choices;	/* of a choice; a url's schemes */
 	int64_t		 min;
 	int64_t		 max;
 	bool		 may_reload;
