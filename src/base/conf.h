@@ -73,7 +73,7 @@ struct conf {
 #undef OPTION
 #undef CHOICE
 #undef URL
-	/* As written, and from where: "default", "file:line", "PORT", "--set". */
+	/* As written, and from where: "default", "file:3", "PORT", "--set". */
 	char		*written[OPTIONS];
 	char		*origin[OPTIONS];
 };
