@@ -9,10 +9,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 /* The first word of its title, without folders and what is behind a colon. */
 static bool
@@ -38,6 +39,8 @@ static pid_t
 parent_of(int process)
 {
 	char stat[512], *end;
+	text rest, state, parent;
+	int64_t pid = 0;
 	ssize_t len;
 	int fd = openat(process, "stat", O_RDONLY | O_CLOEXEC);
 
@@ -50,7 +53,10 @@ parent_of(int process)
 	stat[len] = '\0';
 	/* pid (name) state parent: the name may hold anything. */
 	end = strrchr(stat, ')');
-	return (end != NULL && strlen(end) > 4 ? atoi(end + 4) : 0);
+	rest = text_of(end != NULL ? end + 1 : NULL);
+	if (text_next_word(&rest, &state) && text_next_word(&rest, &parent))
+		text_to_int64(parent, 0, INT32_MAX, &pid);
+	return ((pid_t)pid);
 }
 
 unsigned
@@ -66,9 +72,11 @@ proc_find(int folder, const char *program,
 	if (fstat(folder, &ours) != 0 || (all = opendir("/proc")) == NULL)
 		return (0);
 	while (count < PROC_FOUND_MAX && (entry = readdir(all)) != NULL) {
-		int pid = atoi(entry->d_name), process;
+		int64_t pid;
+		int process;
 
-		if (pid <= 0)
+		if (!text_to_int64(text_of(entry->d_name), 1, INT32_MAX,
+		    &pid))
 			continue;
 		process = openat(dirfd(all), entry->d_name,
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -78,7 +86,7 @@ proc_find(int folder, const char *program,
 		    its.st_dev == ours.st_dev && its.st_ino == ours.st_ino &&
 		    has_name(process, program)) {
 			parents[count] = parent_of(process);
-			found_out[count++].pid = pid;
+			found_out[count++].pid = (pid_t)pid;
 		}
 		close(process);
 	}
