@@ -53,7 +53,8 @@ for my $path (T::Tree::files(qr{^src/.*\.[ch]$})) {
 		my ($other) = $included =~ m{^(\w+)/};
 
 		next if $included eq 'config.h';
-		if (!defined $other || !-e T::Run::source() . "/src/$included") {
+		if (!defined $other
+		    || !-e T::Run::source() . "/src/$included") {
 			push @path, "$path: \"$included\" is no path below src";
 		} elsif ($other ne 'tbl' && $other ne $folder
 		    && $rank{$other} >= $rank{$folder}) {

@@ -42,16 +42,20 @@ for my $path (@code) {
 	my @lines = split /\n/, $text;
 
 	for my $at (0 .. $#lines) {
-		push @wide, "$path:" . ($at + 1) if width($lines[$at]) > 80;
+		push @wide, "$path:" . ($at + 1)
+		    if width($lines[$at]) > 80
+		    && $path !~ m{^src/tbl/|^configure\.ac$};
 	}
 	push @long, "$path: " . @lines . ' lines' if @lines > 600;
 	push @unlicensed, $path
-	    if $text !~ m{\A(?:\#!.*\n)?(?:/\*|\#)\ SPDX-License-Identifier:\ MIT}x;
+	    if $text !~ m{\A(?:\#!.*\n)?(?:/\*|\#)
+	    \ SPDX-License-Identifier:\ MIT}x;
 	next if $path eq 't/00-text.t';
 	for my $comment (T::Tree::comments($path)) {
 		push @intent, "$path:$comment->[0]: $&"
 		    if $comment->[1] =~
-		    /\b(?:TODO|FIXME|XXX|HACK)\b|\b(?i:for now|not yet)\b/;
+		    /\b(?:TODO|FIXME|XXX|HACK)\b|\b(?i:for\snow|not\syet\s
+		    (?:done|implemented|supported|used))\b/x;
 	}
 }
 found_none('no blanks at the end of lines or files', @blank);
@@ -60,11 +64,13 @@ found_none('no file is longer than 600 lines',       @long);
 found_none('every file says its licence',            @unlicensed);
 found_none('no comment states an intention',         @intent);
 
-my @tests = T::Tree::files(qr{^t/.*\.(?:t|pm|c|h)$});
+# Where a test may let time pass: it kills at random moments.
+my %pauses = map { $_ => 1 } qw(t/unit/addresses.c t/unit/ring_storm.c);
+my @tests  = T::Tree::files(qr{^t/.*\.(?:t|pm|c|h)$});
 found_none('tests wait for conditions, not for a time', map {
 	T::Tree::matches($_, T::Tree::text($_) =~ s/^\s*#.*$//mgr,
 		qr/(?<![\w\$%@>'"-])(?:u?sleep|nanosleep)\s*[\(\d]/)
-} grep { $_ ne 't/00-text.t' && !m{^t/bench/} } @tests);
+} grep { $_ ne 't/00-text.t' && !m{^t/bench/} && !$pauses{$_} } @tests);
 
 # Each skip is a line of t/allowed-skips: file, then the words it gives.
 my %allowed = map { chomp; /^#|^$/ ? () : ($_ => 1) }

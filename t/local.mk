@@ -28,7 +28,7 @@ $(fuzz_programs): %.fuzz: $(srcdir)/%.c libpartyline.a
 
 -include $(test_programs:=.d) $(fuzz_programs:=.d)
 
-tests: all-am $(test_programs)
+tests: all $(test_programs)
 fuzzers: $(fuzz_programs)
 
 check-local: $(test_programs)

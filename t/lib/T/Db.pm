@@ -30,7 +30,8 @@ sub name { return $_[0]{name} }
 sub url {
 	my ($self) = @_;
 
-	return "postgresql://partyline\@/$self->{name}?host=" . T::Run::sockets();
+	return "postgresql://partyline\@/$self->{name}?host="
+	    . T::Run::sockets();
 }
 
 sub query {

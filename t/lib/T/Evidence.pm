@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 package T::Evidence;
 
-# What a run exercised: option, error, counter, fault, command, operation.
+# What a run exercised: option, error, counter, fault, command, request.
 # Every process of the run appends to a file of its own; t/99-every-row.t
 # reads them all and compares with the tables.
 #
@@ -37,6 +37,29 @@ sub seen {
 		chomp, $names{$_} = 1 while <$file>;
 	}
 	return \%names;
+}
+
+# A request: its method and path, which name an operation.
+sub request {
+	my ($method, $path) = @_;
+
+	record(request => "$method " . $path =~ s/\?.*//sr);
+	return;
+}
+
+# What partyline status told: counters, gauges and histograms that moved.
+sub counts {
+	my ($status) = @_;
+
+	for my $kind (qw(counters gauges)) {
+		my $values = $status->{$kind} // {};
+
+		record(counter => grep { $values->{$_} } keys %$values);
+	}
+	my $histograms = $status->{histograms} // {};
+	record(counter => grep { $histograms->{$_}{count} }
+	    keys %$histograms);
+	return;
 }
 
 # An answer of the server: the code of a refusal.

@@ -56,7 +56,8 @@ sub send {
 	my $at = 0;
 
 	while ($at < length $bytes) {
-		my $n = syswrite $self->{socket}, $bytes, length($bytes) - $at, $at;
+		my $n = syswrite $self->{socket}, $bytes,
+		    length($bytes) - $at, $at;
 
 		return '' if !defined $n;
 		$at += $n;
@@ -73,7 +74,8 @@ sub more {
 		$self->{why} = 'nothing came in time';
 		return '';
 	}
-	my $n = sysread $self->{socket}, $self->{got}, 65536, length $self->{got};
+	my $n = sysread $self->{socket}, $self->{got}, 65536,
+	    length $self->{got};
 	$self->{why} = !defined $n ? "cut: $!" : 'closed' if !$n;
 	return $n;
 }
@@ -102,9 +104,11 @@ sub take_chunks {
 	my $body = '';
 
 	for (;;) {
-		my $line = $self->take_through("\r\n", $deadline) // return undef;
+		my $line = $self->take_through("\r\n", $deadline)
+		    // return undef;
 		my $length = hex $line;
-		my $chunk  = $self->take($length + 2, $deadline) // return undef;
+		my $chunk  = $self->take($length + 2, $deadline)
+		    // return undef;
 
 		return $body if $length == 0;
 		$body .= substr $chunk, 0, $length;
@@ -115,7 +119,8 @@ sub take_chunks {
 sub answer {
 	my ($self, %options) = @_;
 	my $deadline = deadline_in($options{seconds} // 10);
-	my $head     = $self->take_through("\r\n\r\n", $deadline) // return undef;
+	my $head     = $self->take_through("\r\n\r\n", $deadline)
+	    // return undef;
 	my ($first, @lines) = split /\r\n/, $head;
 	my ($status, $reason) = $first =~ m{^HTTP/1\.[01] (\d{3}) ?(.*)};
 	my %answer = (head => $head, status => $status, reason => $reason);
@@ -131,9 +136,12 @@ sub answer {
 	}
 	my $length = $answer{headers}{'content-length'};
 
-	if ($options{to_head} || $status == 304 || $status == 204 || $status < 200) {
+	my $has_chunks =
+	    lc($answer{headers}{'transfer-encoding'} // '') eq 'chunked';
+
+	if ($options{to_head} || $status =~ /^(?:1..|204|304)$/) {
 		$answer{body} = '';
-	} elsif (lc($answer{headers}{'transfer-encoding'} // '') eq 'chunked') {
+	} elsif ($has_chunks) {
 		$answer{body} = $self->take_chunks($deadline) // return undef;
 	} elsif (defined $length) {
 		$answer{body} = $self->take($length, $deadline) // return undef;
@@ -175,6 +183,7 @@ sub request {
 	while (my ($name, $value) = splice @headers, 0, 2) {
 		$head .= "$name: $value\r\n";
 	}
+	T::Evidence::request($method, $path);
 	$head .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
 	$client->send("$head\r\n" . ($body // ''));
 	return $client->answer(to_head => $method eq 'HEAD')

@@ -67,7 +67,7 @@ sub client {
 			$count++;
 		} else {
 			syswrite $out, "F $fine"
-			    . ($used ? ' (connection used before)' : '') . "\n";
+			    . ($used ? ' (not its first)' : '') . "\n";
 			$close = 1;
 		}
 		undef $socket if $close || !$keepalive;
@@ -109,7 +109,7 @@ sub ask {
 			next if $!{EINTR};
 			return "receive: $!";
 		}
-		return $got eq '' ? 'cut before the answer' : 'cut in the answer'
+		return $got eq '' ? 'cut before an answer' : 'cut in an answer'
 		    if $n == 0;
 		my $end = index $got, "\r\n\r\n";
 		next if $end < 0;

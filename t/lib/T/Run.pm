@@ -70,10 +70,10 @@ sub unprivileged {
 
 # The folder of PostgreSQL's programs, which Debian keeps off PATH.
 sub postgres_bin {
-	my @found = sort { ($a =~ m{/(\d+)/bin})[0] <=> ($b =~ m{/(\d+)/bin})[0] }
-	    glob '/usr/lib/postgresql/*/bin';
+	my ($newest) = sort { $b <=> $a }
+	    map { m{/(\d+)/bin$} } glob '/usr/lib/postgresql/*/bin';
 
-	return $found[-1] // '/usr/bin';
+	return $newest ? "/usr/lib/postgresql/$newest/bin" : '/usr/bin';
 }
 
 sub start {
@@ -141,7 +141,8 @@ sub start_redis {
 
 	$pids{redis} = spawn('redis', unprivileged('TERM'), 'redis-server',
 		'--port', 0, '--unixsocket', $socket, '--unixsocketperm', 777,
-		'--save', '', '--appendonly', 'no', '--dir', "$ENV{T_RUN}/data");
+		'--save', '', '--appendonly', 'no',
+		'--dir', "$ENV{T_RUN}/data");
 	wait_until { -S $socket } 30
 	    or die "Redis does not start; see $ENV{T_RUN}/redis.log\n";
 	return;
@@ -150,8 +151,11 @@ sub start_redis {
 # What a statement answers, a row a line, columns with | between.
 sub psql {
 	my ($database, $sql) = @_;
-	my @command = (postgres_bin() . '/psql', qw(-X -q -A -t -w -v ON_ERROR_STOP=1),
-		'-h', sockets(), '-U', 'partyline', '-d', $database, '-c', $sql);
+	my @command = (
+		postgres_bin() . '/psql',
+		qw(-X -q -A -t -w -v ON_ERROR_STOP=1 -U partyline),
+		'-h', sockets(), '-d', $database, '-c', $sql
+	);
 
 	open my $out, '-|', @command or die "psql: $!\n";
 	my $answer = do { local $/; <$out> } // q();

@@ -116,7 +116,8 @@ sub prepare {
 		delete $self->{set}{$name} if !exists $chosen{$name};
 	}
 	T::Evidence::record(option => keys %chosen, keys %{ $own{conf} // {} });
-	T::Evidence::record(environment => keys %{ $self->{env} });
+	T::Evidence::record(option => map { /^PARTYLINE_(\w+?)(?:_FILE)?$/
+		    ? lc $1 : () } keys %{ $self->{env} });
 	$self->rewrite if $own{conf};
 	return $self;
 }
@@ -170,12 +171,13 @@ sub rewrite {
 
 sub words {
 	my ($self) = @_;
+	my $set = $self->{set};
 
 	return (
 		T::Run::program(), 'serve',
 		($self->{conf} ? ('-c', $self->conf_path) : ()),
-		(map { ('--set', "$_=$self->{set}{$_}") }
-		    grep { defined $self->{set}{$_} } sort keys %{ $self->{set} }),
+		(map { ('--set', "$_=$set->{$_}") }
+		    grep { defined $set->{$_} } sort keys %$set),
 		@{ $self->{args} }
 	);
 }
@@ -183,8 +185,9 @@ sub words {
 # Starts it, again too after it has ended.
 sub spawn {
 	my ($self) = @_;
-	my %env = T::Command::environment("$self->{dir}/reports/r", $self->{env});
-	my $pid = fork // die "fork: $!\n";
+	my $reports = "$self->{dir}/reports/r";
+	my %env     = T::Command::environment($reports, $self->{env});
+	my $pid     = fork // die "fork: $!\n";
 
 	if ($pid == 0) {
 		open STDIN,  '<',  '/dev/null';
@@ -286,6 +289,7 @@ sub numbers {
 	my ($self) = @_;
 	my $status = $self->status;
 
+	T::Evidence::counts($status);
 	return { map { %{ $status->{$_} // {} } } qw(counters gauges) };
 }
 
@@ -305,8 +309,9 @@ sub counts {
 		$now = $self->numbers;
 		!grep { ($now->{$_} // -1) != $expected{$_} } keys %expected;
 	};
-	return Test::More::is_deeply({ map { $_ => $now->{$_} } keys %expected },
-		\%expected, 'counted: ' . join ', ',
+	my %found = map { $_ => $now->{$_} } keys %expected;
+	return Test::More::is_deeply(\%found, \%expected,
+		'counted: ' . join ', ',
 		map { "$_ $expected{$_}" } sort keys %expected);
 }
 
@@ -321,12 +326,18 @@ sub processes {
 		    T::Command::slurp($path) =~ /^(\d+) \(.*\) \S (\d+)/s
 		    or next;
 		next if !defined $self->{pid} || $parent != $self->{pid};
-		my $title = T::Command::slurp("/proc/$pid/cmdline") =~ tr/\0/ /r;
+		my $title = T::Command::slurp("/proc/$pid/cmdline");
+		$title =~ tr/\0/ /;
 		my ($role, $ordinal, $rest) =
 		    $title =~ /^partyline: (\w+)(?: (\d+))?(.*?)\s*\z/;
 
-		push @found, { pid => $pid, title => $title, role => $role // '',
-			ordinal => $ordinal, rest => $rest };
+		push @found, {
+			pid     => $pid,
+			title   => $title,
+			role    => $role // '',
+			ordinal => $ordinal,
+			rest    => $rest // ''
+		};
 	}
 	@found = sort { $a->{pid} <=> $b->{pid} } @found;
 	return @found;
@@ -375,6 +386,8 @@ sub mojo {
 		$tx->on(finish => sub {
 			my ($ended) = @_;
 
+			T::Evidence::request($ended->req->method,
+				$ended->req->url->path->to_string);
 			T::Evidence::answer($ended->res->code // 0,
 				$ended->res->body)
 			    if !$ended->is_websocket;
@@ -451,20 +464,13 @@ sub complain {
 sub note_counts {
 	my ($self) = @_;
 
-	return if !defined $self->state_dir || !-S $self->state_dir . '/control';
+	my $dir = $self->state_dir;
+
+	return if !defined $dir || !-S "$dir/control";
 	my $result = $self->partyline('status', '--json');
-	my $status = $result->{exit} == 0 ? $json->decode($result->{out}) : {};
 
-	for my $kind (qw(counters gauges)) {
-		my $values = $status->{$kind} // {};
-
-		T::Evidence::record(counter => grep { $values->{$_} }
-		    keys %$values);
-	}
-	my $histograms = $status->{histograms} // {};
-	T::Evidence::record(counter => grep {
-		ref $histograms->{$_} ? $histograms->{$_}{count} : $histograms->{$_}
-	} keys %$histograms);
+	T::Evidence::counts($json->decode($result->{out}))
+	    if $result->{exit} == 0;
 	return;
 }
 
