@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "plat/proc.h"
@@ -62,6 +63,7 @@ command_serve(struct command *command)
 	int exit_code;
 
 	server->command = command;
+	fault_arm_from_environment();
 	boot_conf(server);
 	boot_state_dir(server);
 	boot_segment(server);

@@ -1,0 +1,141 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+#
+# Every row of tbl/faults.h: what happens when it fails, and how the server
+# goes on. A new fault point needs a subtest here by its name.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use File::Temp ();
+use IO::Socket::INET;
+use Test::More;
+use T::Command;
+use T::Http;
+use T::Run;
+use T::Server;
+use T::Table;
+use T::Wait;
+
+sub ended {
+	my ($server, $seconds) = @_;
+	wait_until { !$server->is_running } $seconds // 20;
+	return $server->exit_code;
+}
+
+plan skip_all => 'needs a build with fault points'
+  unless T::Run::has('WITH_FAULTS');
+
+my %when = (
+	accept_no_files => sub {
+		my $server = T::Server->start(workers => 1);
+		$server->fault(arm => 'accept_no_files', 3);
+		is($server->get('/livez')->{status}, 200,
+			'who waits is served when there are descriptors again');
+		ok($server->wait_for_log(qr/descriptors/), 'the log says it');
+		$server->counts(faults_hit => 3);
+	},
+	child_dies_at_start => sub {
+		my $server = T::Server->start(workers => 1);
+		my ($victim) = $server->worker_pids;
+		$server->fault(arm => 'child_dies_at_start', 2);
+		kill KILL => $victim;
+		ok((wait_until { $server->count('process_deaths') == 3 } 10),
+			'two attempts die');
+		ok((wait_until { $server->get('/livez')->{status} == 200 } 10),
+			'the third serves');
+	},
+	child_hangs => sub {
+		my $server = T::Server->start(workers => 1,
+			set => { beat_timeout => '2s' });
+		$server->fault(arm => 'child_hangs', 1);
+		ok((wait_until { $server->count('process_hangs') == 1 } 15),
+			'its silence is noticed');
+		ok((wait_until { $server->get('/livez')->{status} == 200 } 10),
+			'and it is replaced');
+	},
+	child_wont_drain => sub {
+		my $server = T::Server->start(workers => 1,
+			set => { drain_timeout => '500ms' });
+		my ($old) = $server->worker_pids;
+		# Workers, relay and jobs: whoever hears it first ignores it.
+		$server->fault(arm => 'child_wont_drain', 3);
+		$server->hup;
+		ok($server->wait_for_log(qr/did not leave in time/),
+			'killed at its deadline');
+		ok((wait_until { !grep { $_ == $old } $server->worker_pids }
+			10), 'the old one is gone');
+		is($server->get('/livez')->{status}, 200, 'the new one serves');
+	},
+	control_lost => sub {
+		my $server = T::Server->start(workers => 1);
+		$server->fault(arm => 'control_lost', 1);
+		my $lost = partyline('status', '--state-dir',
+			$server->state_dir);
+		is($lost->{exit}, 69, 'the command says so');
+		isnt($lost->{err}, '', 'in words');
+		is(partyline('status', '--state-dir', $server->state_dir)
+			->{exit}, 0, 'the next one is answered');
+	},
+	log_disk_full => sub {
+		my $server = T::Server->start(workers => 1);
+		$server->fault(arm => 'log_disk_full', 2);
+		$server->get('/livez') for 1 .. 5;
+		ok((wait_until { $server->count('log_lost') >= 1 } 10),
+			'lost lines are counted');
+		is($server->get('/livez')->{status}, 200, 'nothing stops');
+	},
+	must_fails => sub {
+		my $server = T::Server->start(workers => 1);
+		$server->expect_panic;
+	$server->fault(arm => 'must_fails', 1);
+		my $socket = IO::Socket::INET->new($server->address);
+		syswrite $socket, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+		is(join('', <$socket>), '', 'that request is lost');
+		ok($server->wait_for_log(qr/"panic":"panic: /),
+			'the master prints the record');
+		ok((wait_until { $server->get('/livez')->{status} == 200 } 10),
+			'the next is served');
+	},
+	postgres_stop_hangs => sub {
+		my $server = T::Server->start(workers => 1, quickstart => 1);
+		$server->fault(arm => 'postgres_stop_hangs', 1);
+		ok($server->stop, 'harder signals follow, and it stops');
+		$server->spawn;
+	ok($server->wait_ready("livez"), "a new start goes on");
+		ok((wait_until { $server->get('/readyz')->{status} == 200 } 30),
+			'its data is whole');
+	},
+	ring_writer_dies => sub {
+		my $server = T::Server->start(workers => 1);
+		my ($worker) = $server->worker_pids;
+		$server->expect_panic;
+		$server->expect_exit(undef);
+		$server->fault(arm => 'ring_writer_dies', 1);
+		# The master posts a sweep for the dead worker and dies in it.
+		kill KILL => $worker;
+		isnt(ended($server, 20), 0, 'the writer is gone');
+		$server->spawn;
+	ok($server->wait_ready("livez"), "a new start goes on");
+		is($server->get('/livez')->{status}, 200, 'a new start goes on');
+	},
+	segment_refused => sub {
+		my $folder = File::Temp->newdir(TMPDIR => 1);
+		my $refused = partyline({ env => {
+			PARTYLINE_FAULTS => 'segment_refused' } }, 'serve',
+			'--set', "state_dir=$folder", '--set',
+			'listen=127.0.0.1:' . T::Server::free_port("127.0.0.1"));
+		is($refused->{exit}, 71, 'the system refused');
+		like($refused->{err}, qr/shared segment cannot be made.*lower/,
+			'with what to do');
+	},
+);
+
+my @rows = map { $_->{name} } T::Table->rows('faults');
+is_deeply([ sort @rows ], [ sort keys %when ],
+	'every fault point has its subtest');
+for my $name (@rows) {
+	subtest $name => $when{$name} if $when{$name};
+}
+
+done_testing;
