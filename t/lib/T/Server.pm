@@ -375,7 +375,7 @@ sub mojo {
 	my $base = Mojo::URL->new($self->url);
 
 	$mojo->ua->max_redirects(0);
-	$mojo->ua->on(start => sub {
+	$mojo->ua->on(prepare => sub {
 		my ($ua, $tx) = @_;
 		my $url = $tx->req->url;
 
