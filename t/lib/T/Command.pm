@@ -34,7 +34,10 @@ sub environment {
 	$env{ASAN_OPTIONS} =
 	    "detect_leaks=1:exitcode=99:log_path=$reports:log_exe_name=0";
 	$env{UBSAN_OPTIONS} = "print_stacktrace=1:log_path=$reports";
-	return (%env, %{ $extra // {} });
+	%env = (%env, %{ $extra // {} });
+	T::Evidence::record(fault => split /\W+/, $env{PARTYLINE_FAULTS})
+	    if defined $env{PARTYLINE_FAULTS};
+	return %env;
 }
 
 # Becomes the program; never comes back.
@@ -89,6 +92,10 @@ sub partyline {
 	my $reports = reports("$dir/sanitizer");
 
 	T::Evidence::record(command => grep { /^[a-z]+$/ } $words[0] // '');
+	for my $at (1 .. $#words) {
+		T::Evidence::record(option => $1)
+		    if $words[$at - 1] eq '--set' && $words[$at] =~ /^(\w+)=/;
+	}
 	if ($reports ne '') {
 		require Test::More;
 		Test::More::fail("partyline @words: no sanitizer report");
