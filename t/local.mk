@@ -3,17 +3,35 @@
 # every t/fuzz/NAME.c one that replays its corpus (and, with --enable-fuzz, a
 # fuzzer): a new file needs no line here.
 
-unit_sources = $(wildcard $(srcdir)/t/unit/*.c)
+unit_sources = $(filter-out %/ring_threads.c,$(wildcard $(srcdir)/t/unit/*.c))
 unit_tests = $(unit_sources:$(srcdir)/%.c=%.t)
 fuzz_sources = $(filter-out %/replay.c,$(wildcard $(srcdir)/t/fuzz/*.c))
 fuzz_tests = $(fuzz_sources:$(srcdir)/%.c=%.t)
 fuzz_programs = $(fuzz_tests:.t=.fuzz)
-test_programs = $(unit_tests) $(fuzz_tests)
+thread_tests = t/unit/ring_threads.t
+test_programs = $(unit_tests) $(thread_tests) $(fuzz_tests)
+
+thread_sources = src/plat/ring.c src/base/count.c src/base/fault.c \
+	src/base/mem.c src/base/must.c src/base/text.c
 
 TEST_COMPILE = @$(MKDIR_P) $(@D) && $(COMPILE) -I$(srcdir)/t/unit \
 	-MMD -MP -MF $@.d -MT $@ $(HOUSE_LDFLAGS) $(LDFLAGS) -o $@
 
-$(unit_tests): %.t: $(srcdir)/%.c libpartyline.a
+# Under the thread sanitizer, which excludes the others: from the sources
+# themselves, not from the library.
+threads_test = t/unit/ring_threads.t
+threads_sources = $(addprefix $(srcdir)/,t/unit/ring_threads.c \
+	src/plat/ring.c src/base/buf.c src/base/count.c src/base/fault.c \
+	src/base/mem.c src/base/must.c src/base/text.c)
+
+$(threads_test): $(threads_sources)
+	@$(MKDIR_P) $(@D)
+	$(AM_V_CCLD)$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
+		$(CPPFLAGS) -UWITH_FAULTS -DSANITIZED \
+		-I$(srcdir)/t/unit -std=gnu11 -g -O1 -fsanitize=thread \
+		-o $@ $(threads_sources) -lpthread -lm
+
+$(filter-out $(threads_test),$(unit_tests)): %.t: $(srcdir)/%.c libpartyline.a
 	$(AM_V_CCLD)
 	$(TEST_COMPILE) $< $(LDADD) $(LIBS)
 
@@ -25,6 +43,15 @@ $(fuzz_tests): %.t: $(srcdir)/%.c $(srcdir)/t/fuzz/replay.c libpartyline.a
 $(fuzz_programs): %.fuzz: $(srcdir)/%.c libpartyline.a
 	$(AM_V_CCLD)
 	$(TEST_COMPILE) -fsanitize=fuzzer $< $(LDADD) $(LIBS)
+
+# Under the thread sanitizer whatever the rest is built with, so without the
+# library and its flags.
+t/unit/ring_threads.t: %.t: $(srcdir)/%.c $(thread_sources:%=$(srcdir)/%)
+	$(AM_V_CCLD)
+	@$(MKDIR_P) $(@D) && $(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
+		-I$(srcdir)/t/unit -std=gnu11 -Wall -Wextra -O1 -g \
+		-Wno-unused-parameter -fsanitize=thread -MMD -MP -MF $@.d \
+		-MT $@ -o $@ $< $(thread_sources:%=$(srcdir)/%) -pthread
 
 -include $(test_programs:=.d) $(fuzz_programs:=.d)
 
