@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT
 # One line for each file of the library, in the order of the layers.
 libpartyline_a_SOURCES += src/base/address.c src/base/address.h
 libpartyline_a_SOURCES += src/base/buf.c src/base/buf.h

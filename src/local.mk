@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT
 # The program. Everything but main() is in one library, which the program,
 # the unit tests and the fuzz targets link.
 

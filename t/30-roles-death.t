@@ -153,7 +153,8 @@ subtest 'a panic is recorded, printed by the master, and survived' => sub {
 	$server->expect_panic;
 	$server->fault(arm => 'must_fails', 1);
 	ask(open_to($server), '/health');
-	ok($server->wait_for_log(qr/process died.*"panic":"panic: .+while doing/),
+	ok($server->wait_for_log(
+			qr/process died.*"panic":"panic: .+while doing/),
 		'the record says where and while doing what');
 	ok((wait_until { ask(open_to($server), '/livez') =~ /200/ } 5),
 		'the next worker serves');

@@ -79,21 +79,26 @@ subtest 'a stale Unix socket is replaced, a living one refused' => sub {
 
 subtest 'TLS: 1.2 and 1.3, http/1.1 only' => sub {
 	my ($key, $certificate) = ("$folder/key.pem", "$folder/cert.pem");
-	system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "
-		. "/CN=localhost -keyout $key -out $certificate 2>/dev/null") == 0
-	  or die 'openssl';
+	system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 '
+		. "-subj /CN=localhost -keyout $key -out $certificate "
+		. '2>/dev/null') == 0 or die 'openssl';
 	chmod 0644, $key;
 	my $port   = T::Server::free_port("127.0.0.1");
 	my $server = whole(workers => 2, set => {
 		tls_listen => "127.0.0.1:$port", tls_key => $key,
 		tls_certificate => $certificate });
 	for my $version (qw(1.2 1.3)) {
-		my $out = qx(curl -s --tlsv$version --tls-max $version --cacert $certificate --resolve localhost:$port:127.0.0.1 -o /dev/null -w '%{http_code} %{http_version}' https://localhost:$port/livez);
+		my $curl = "curl -s --tlsv$version --tls-max $version "
+		    . "--cacert $certificate -o /dev/null "
+		    . "--resolve localhost:$port:127.0.0.1 "
+		    . q(-w '%{http_code} %{http_version}');
+		my $out = qx($curl https://localhost:$port/livez);
 		is($out, '200 1.1', "TLS $version");
 	}
-	my $old = qx(openssl s_client -connect 127.0.0.1:$port -tls1_1 </dev/null 2>&1);
+	my $s_client = "openssl s_client -connect 127.0.0.1:$port";
+	my $old      = qx($s_client -tls1_1 </dev/null 2>&1);
 	like($old, qr/error|alert|no protocols/i, 'TLS 1.1 is refused');
-	my $h2 = qx(openssl s_client -connect 127.0.0.1:$port -alpn h2,http/1.1 </dev/null 2>/dev/null);
+	my $h2 = qx($s_client -alpn h2,http/1.1 </dev/null 2>/dev/null);
 	like($h2, qr/ALPN protocol: http\/1\.1/, 'h2 is never chosen');
 
 	# The certificate is read anew by a reload.

@@ -53,7 +53,8 @@ subtest 'fewer workers, then more, under load' => sub {
 	under_load($server, sub {
 		$server->rewrite(workers => 1);
 		$server->hup;
-		ok((wait_until { $server->worker_pids == 1 } 20), 'one is left');
+		ok((wait_until { $server->worker_pids == 1 } 20),
+			'one is left');
 		ok($server->wait_for_log(qr/removed listening sockets closed/),
 			'the sockets of the others are emptied, then closed');
 	});
@@ -94,7 +95,8 @@ subtest 'what a reload cannot change is named' => sub {
 	$server->rewrite(ring_size => '1MiB', log_level => 'debug');
 	$server->hup;
 	ok($server->wait_for_log(qr/need a restart.*ring_size/), 'ring_size');
-	ok($server->wait_for_log(qr/"level":"debug"/), 'the rest is taken over');
+	ok($server->wait_for_log(qr/"level":"debug"/),
+		'the rest is taken over');
 };
 
 done_testing;

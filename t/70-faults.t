@@ -117,14 +117,15 @@ my %when = (
 		isnt(ended($server, 20), 0, 'the writer is gone');
 		$server->spawn;
 	ok($server->wait_ready("livez"), "a new start goes on");
-		is($server->get('/livez')->{status}, 200, 'a new start goes on');
+		is($server->get('/livez')->{status}, 200, 'and serves');
 	},
 	segment_refused => sub {
 		my $folder = File::Temp->newdir(TMPDIR => 1);
 		my $refused = partyline({ env => {
 			PARTYLINE_FAULTS => 'segment_refused' } }, 'serve',
 			'--set', "state_dir=$folder", '--set',
-			'listen=127.0.0.1:' . T::Server::free_port("127.0.0.1"));
+			'listen=127.0.0.1:'
+			. T::Server::free_port('127.0.0.1'));
 		is($refused->{exit}, 71, 'the system refused');
 		like($refused->{err}, qr/shared segment cannot be made.*lower/,
 			'with what to do');

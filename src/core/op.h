@@ -39,7 +39,7 @@ enum method {
 	METHOD_PUT,
 	METHOD_PATCH,
 	METHOD_DELETE,
-	METHODS,		/* what a row can have; the rest is told apart */
+	METHODS,		/* that a row can have */
 	METHOD_HEAD = METHODS,
 	METHOD_OPTIONS,
 	METHOD_UNKNOWN
@@ -95,13 +95,13 @@ struct op {
 	const struct op_ground *ground;
 	struct arena	 arena;
 	enum door	 door;
-	const struct operation_row *row;	/* NULL: refused before it was known */
+	const struct operation_row *row;	/* NULL: not known */
 	text		 request_id;
 	char		 made_id[OP_ID_MADE + 1];
 	text		 method;	/* as the client wrote it */
 	text		 path;		/* as the client wrote it */
 	text		 query;		/* not decoded; can be decoded */
-	text		 segments[OP_SEGMENTS_MAX];	/* of {names}, decoded */
+	text		 segments[OP_SEGMENTS_MAX];	/* decoded */
 	unsigned	 segments_count;
 	text		 body;
 	struct json_object *json;	/* of body; NULL: there was none */

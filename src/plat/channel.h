@@ -34,7 +34,7 @@ struct channel_message {
 	uint32_t	kind;		/* of a listener: enum listener_kind */
 	uint32_t	listener;	/* which, and of which ordinal */
 	uint32_t	ordinal;
-	uint32_t	is_shared;	/* other processes accept from it, too */
+	uint32_t	is_shared;	/* others accept from it, too */
 	uint32_t	number;
 };
 

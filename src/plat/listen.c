@@ -23,6 +23,7 @@
 #include "base/address.h"
 #include "base/mem.h"
 #include "base/stamp.h"
+#include "plat/proc.h"
 
 #define BACKLOG		1024
 #define QUIET_MS	3000	/* a handshake takes no longer to arrive */
@@ -87,7 +88,7 @@ is_free(const struct listener *listener)
 			errno = why;
 			if (why != EADDRINUSE)
 				return (false);
-			usleep(20000);
+			proc_pause(20);
 			errno = why;
 		} else
 			close(fd);

@@ -35,7 +35,7 @@ struct listener {
 	enum listener_kind	 kind;
 	char			*written;
 	bool			 is_shared;	/* its one socket is fds[0] */
-	bool			 is_inherited;	/* handed over: not ours to unlink */
+	bool			 is_inherited;	/* it was handed over */
 	struct sockaddr_storage	 address;
 	socklen_t		 address_len;
 	char			*unix_path;

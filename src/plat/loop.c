@@ -105,7 +105,7 @@ wait_and_call_back(struct loop *loop, int64_t most_ms)
 	loop->is_pressed = false;
 	if (has_asked && !loop->wait.before(loop->wait.context))
 		may_wait = has_asked = false;
-	/* All else than a signal means that a descriptor was closed under it. */
+	/* Any other cause means that a descriptor was closed under it. */
 	if (h2o_evloop_run(loop->h2o, may_wait ? (int32_t)most_ms : 0) != 0)
 		must(errno == EINTR || errno == ENOMEM || errno == ENOSPC);
 	if (has_asked)

@@ -71,7 +71,7 @@ struct slot {
 struct segment {
 	uint64_t		magic;
 #define SEGMENT_MAGIC 0x70617274796c6e31
-	uint64_t		layout;		/* of this build: sizes and rows */
+	uint64_t		layout;		/* sizes, rows */
 	uint64_t		size;
 	uint32_t		slots_count;
 	uint32_t		ring_size;
@@ -91,7 +91,7 @@ struct segment {
 #define SEGMENT_SLOTS_MAX 1024
 struct segment	*segment_create(unsigned slots, size_t ring_size,
 		    size_t ring_payload_max, int *fd_out);
-/* Maps one that was handed over, read-only; NULL and why where it is not ours. */
+/* Maps one that was handed over, read-only; NULL: why it is not ours. */
 const struct segment *segment_open(int fd, const char **why_out);
 void		 segment_unmap(const struct segment *segment);
 

@@ -90,7 +90,7 @@ struct server {
 	enum stage	 stage;
 	int64_t		 stage_until_ms;
 	bool		 has_said_ready;
-	unsigned	 workers;	/* posts of workers, after conf and cores */
+	unsigned	 workers;	/* posts of workers */
 	struct post	 relay;
 	struct post	 jobs;
 	struct post	 posts[ORDINALS_MAX];	/* workers by ordinal - 1 */

@@ -127,7 +127,8 @@ sub pin {
 # Requests that were answered well, and the rate; dies if any failed.
 sub wrk {
 	my ($core, $seconds, $connections, $url, @more) = @_;
-	my $out = qx(taskset -c $core wrk -t1 -c$connections -d${seconds}s @more '$url');
+	my $wrk = "taskset -c $core wrk -t1 -c$connections -d${seconds}s";
+	my $out = qx($wrk @more '$url');
 	my ($requests) = $out =~ /(\d+) requests in/ or die "wrk: $out";
 	my ($rate)     = $out =~ /Requests\/sec:\s+([\d.]+)/;
 	die "wrk: $out" if $out =~ /Non-2xx|Socket errors/;
