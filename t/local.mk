@@ -17,21 +17,7 @@ thread_sources = src/plat/ring.c src/base/count.c src/base/fault.c \
 TEST_COMPILE = @$(MKDIR_P) $(@D) && $(COMPILE) -I$(srcdir)/t/unit \
 	-MMD -MP -MF $@.d -MT $@ $(HOUSE_LDFLAGS) $(LDFLAGS) -o $@
 
-# Under the thread sanitizer, which excludes the others: from the sources
-# themselves, not from the library.
-threads_test = t/unit/ring_threads.t
-threads_sources = $(addprefix $(srcdir)/,t/unit/ring_threads.c \
-	src/plat/ring.c src/base/buf.c src/base/count.c src/base/fault.c \
-	src/base/mem.c src/base/must.c src/base/text.c)
-
-$(threads_test): $(threads_sources)
-	@$(MKDIR_P) $(@D)
-	$(AM_V_CCLD)$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) \
-		$(CPPFLAGS) -UWITH_FAULTS -DSANITIZED \
-		-I$(srcdir)/t/unit -std=gnu11 -g -O1 -fsanitize=thread \
-		-o $@ $(threads_sources) -lpthread -lm
-
-$(filter-out $(threads_test),$(unit_tests)): %.t: $(srcdir)/%.c libpartyline.a
+$(unit_tests): %.t: $(srcdir)/%.c libpartyline.a
 	$(AM_V_CCLD)
 	$(TEST_COMPILE) $< $(LDADD) $(LIBS)
 
