@@ -4,7 +4,8 @@
  *
  * test() begins a test; the checks up to the next test() belong to it. Each
  * test is one line of output; a check that fails says where and what, and
- * fails its test, and the test goes on.
+ * fails its test, and the test goes on. The caller keeps a test's name until
+ * the next.
  *
  * Holds always:
  *  1. Without done() there is no plan, so a program that ends early fails.
