@@ -106,9 +106,12 @@ worker_drain(struct child_self *self)
 {
 	struct worker *worker = worker_of(self);
 
-	while (worker->handed != NULL)
+	/* Where the server stops, nobody else accepts what waits there. */
+	while (worker->handed != NULL) {
+		http_accept_waiting(worker->http, worker->handed->fd);
 		worker_release(worker, worker->handed->listener,
 		    worker->handed->ordinal);
+	}
 	http_drain(worker->http);
 }
 

@@ -51,6 +51,8 @@ bool		 http_use_tls(struct http *http, const char **why_out);
 void		 http_accept_from(struct http *http, int fd, enum door door,
 		    bool is_tls, bool is_shared);
 void		 http_stop_accepting(struct http *http, int fd);
+/* What waits in its queue, before it may be closed for good. */
+void		 http_accept_waiting(struct http *http, int fd);
 
 void		 http_drain(struct http *http);
 unsigned	 http_connections(const struct http *http);
