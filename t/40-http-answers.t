@@ -313,6 +313,20 @@ subtest 'no lines where none are wanted' => sub {
 	unlike($silent->log_text, qr/"quiet"/);
 };
 
+subtest 'limits that were set' => sub {
+	my $small = T::Server->start(workers => 1,
+		set => { max_body => '1KiB', compress_min => '1MiB' });
+	my $body = '"' . 'x' x 1022 . '"';
+
+	is(T::Http->request($small, 'GET', '/livez', $body)->{status}, 200,
+		'a body of max_body');
+	is(T::Http->request($small, 'GET', '/livez', "$body ")->{status}, 413,
+		'one over it');
+	is(T::Http->get($small->admin, '/status', 'Accept-Encoding' => 'gzip')
+		->{headers}{'content-encoding'}, undef,
+		'not compressed below compress_min');
+};
+
 subtest 'requests are counted' => sub {
 	my $before = $server->numbers;
 
