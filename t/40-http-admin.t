@@ -41,7 +41,8 @@ subtest 'every row of the table is there' => sub {
 		my $full = "partyline_$name"
 		    . { counter => '_total', gauge => '',
 			histogram => '_seconds' }->{ lc $kind };
-		like($text, qr/^# HELP \Q$full\E \S.*\n# TYPE \Q$full\E \L$kind\E$/m,
+		my $type = "$full " . lc $kind;
+		like($text, qr/^# HELP \Q$full\E \S.*\n# TYPE \Q$type\E$/m,
 			$full);
 		ok($values->{$full} || $values->{"${full}_count"},
 			"$full has a value");
@@ -69,8 +70,8 @@ subtest 'they outlive a worker' => sub {
 
 	kill KILL => $_ for @old;
 	ok((wait_until {
-		my @new = $server->worker_pids;
-		@new == 2 && !grep { my $pid = $_; grep { $_ == $pid } @old } @new;
+		my %new = map { $_ => 1 } $server->worker_pids;
+		keys %new == 2 && !grep { $new{$_} } @old;
 	}), 'both are replaced');
 	ok((wait_until { eval { $server->get('/livez')->{status} == 200 } }),
 		'and serve');
@@ -127,7 +128,8 @@ subtest 'the doors are apart' => sub {
 	is($answer->{headers}{'access-control-allow-origin'}, undef,
 		'nothing of it is shared with other origins');
 	is($answer->{headers}{'x-content-type-options'}, 'nosniff');
-	my $refused = T::Http->request($server->admin, 'POST', '/metrics', '{}');
+	my $refused = T::Http->request($server->admin, 'POST', '/metrics',
+		'{}');
 	is($refused->{status}, 405);
 	is($refused->{headers}{allow}, 'GET, HEAD, OPTIONS');
 };

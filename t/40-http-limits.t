@@ -34,7 +34,8 @@ sub refused {
 
 	is($answer->{status}, $status, $code);
 	is(decode_json($answer->{body} || '{}')->{code}, $code);
-	like($answer->{headers}{'retry-after'}, qr/^\d+\z/, 'when to come back');
+	like($answer->{headers}{'retry-after'}, qr/^\d+\z/,
+		'when to come back');
 	is($answer->{headers}{connection}, 'close');
 	ok($client->is_cut, 'and closed');
 	return;
@@ -57,9 +58,9 @@ sub kill_workers {
 
 	kill KILL => @old;
 	return wait_until {
-		my @new = $server->worker_pids;
-		@new == @old
-		    && !(grep { my $pid = $_; grep { $_ == $pid } @old } @new);
+		my %new = map { $_ => 1 } $server->worker_pids;
+
+		keys %new == @old && !grep { $new{$_} } @old;
 	};
 }
 
@@ -140,7 +141,8 @@ subtest 'more refused than are answered' => sub {
 
 subtest 'idle connections' => sub {
 	my $server = T::Server->start(workers => 1,
-		set => { keepalive_timeout => '500ms', request_timeout => '10s' });
+		set => { keepalive_timeout => '500ms',
+			request_timeout => '10s' });
 	my $idle = open_one($server);
 	my $busy = open_one($server);
 	my $began = time;

@@ -81,7 +81,9 @@ sub leave {
 sub says {
 	my (@words) = @_;
 
-	return scalar qx(openssl s_client -connect $host:$port @words </dev/null 2>&1);
+	my $client = "openssl s_client -connect $host:$port @words";
+
+	return scalar qx($client </dev/null 2>&1);
 }
 
 my $ask = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -147,7 +149,7 @@ subtest 'bounds of time' => sub {
 subtest 'a session goes on' => sub {
 	my $file = "$folder/session";
 
-	qx(openssl s_client -connect $host:$port -tls1_2 -sess_out $file </dev/null 2>&1);
+	says('-tls1_2', '-sess_out', $file);
 	like(says('-tls1_2', '-sess_in', $file), qr/^Reused, TLSv1.2/m,
 		'with a ticket');
 };
@@ -166,7 +168,8 @@ subtest 'what cannot be used' => sub {
 	my %cases = (
 		'a key of another' => [ "$folder/game.example.pem",
 			"$folder/other.example.key" ],
-		'no certificate'   => [ "$folder/words", "$folder/game.example.key" ],
+		'no certificate'   => [ "$folder/words",
+			"$folder/game.example.key" ],
 	);
 	for my $what (sort keys %cases) {
 		my $other = T::Server->start(workers => 1, wait => '', set => {
@@ -176,7 +179,8 @@ subtest 'what cannot be used' => sub {
 		});
 		$other->expect_exit(undef);
 		ok($other->wait_for_log(
-			qr/"why":"[^"]*(?:certificate|private key)/), "$what is told");
+			qr/"why":"[^"]*(?:certificate|private key)/),
+			"$what is told");
 	}
 };
 

@@ -84,7 +84,7 @@ op_make_id(char out[OP_ID_MADE + 1])
 	if (counters[0] == 0)
 		secret_fill(counters, sizeof counters);
 	for (size_t i = 0; i < OP_ID_MADE;) {
-		/* Of 64 bits there are twelve signs and most of a thirteenth. */
+		/* 64 bits are twelve signs and most of a thirteenth. */
 		uint64_t *counter = &counters[i / 13];
 		uint64_t bits = spread(*counter += 0x9e3779b97f4a7c15ULL);
 
