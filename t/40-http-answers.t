@@ -178,6 +178,7 @@ subtest 'what the library refuses is told in our way' => sub {
 		requestId => 'mine' });
 	is($answer->{headers}{connection}, 'close');
 	ok($large->is_cut, 'and closes');
+	is($large->why, 'closed', 'without a reset, though there was more');
 
 	for my $case (
 		[ 'Expect: miracles', 417, 'expectation_failed' ],
