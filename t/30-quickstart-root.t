@@ -125,7 +125,8 @@ subtest 'a cluster belongs to whom it belongs' => sub {
 	$server->spawn;
 	ok((wait_until { !$server->is_running } 20), 'what is root\'s');
 	isnt($server->exit_code, 0, 'is refused to daemon');
-	like($server->log_text, qr{postgres: Permission denied; start the server as the user},
+	like($server->log_text,
+		qr{postgres: Permission denied; start the server as the user},
 		'and why');
 	$server->{command} = [];
 	$server->spawn;
@@ -158,7 +159,8 @@ subtest 'a disk that is full' => sub {
 		$server->spawn;
 		ok((wait_until { !$server->is_running } 40), "$size: refused");
 		isnt($server->exit_code, 0);
-		like($server->log_text, qr/make room on that disk|is the disk full/,
+		like($server->log_text,
+			qr/make room on that disk|is the disk full/,
 			'and what to do');
 	}
 };
@@ -169,7 +171,8 @@ subtest 'a disk that cannot be written' => sub {
 	$server->spawn;
 	ok((wait_until { !$server->is_running } 40), 'refused');
 	isnt($server->exit_code, 0);
-	like($server->log_text, qr/state_dir.*Read-only file system/, 'and why');
+	like($server->log_text, qr/state_dir.*Read-only file system/,
+		'and why');
 };
 
 subtest 'a disk that runs full, and has room again' => sub {
@@ -186,7 +189,8 @@ subtest 'a disk that runs full, and has room again' => sub {
 	my $was = $server->postgres_pid;
 	kill KILL => $was;
 	# Without room it may start or not; the server lives, and tells.
-	ok($server->wait_for_log(qr/"private server ended"/), 'PostgreSQL dies');
+	ok($server->wait_for_log(qr/"private server ended"/),
+		'PostgreSQL dies');
 	is($server->get('/livez')->{status}, 200, 'the server lives');
 	unlink $filler;
 	ok($server->becomes('postgres', 'ok', 60), 'with room, it is back');

@@ -205,7 +205,8 @@ not_heard(struct private_server *server)
 	    !server->has_beginning_logged) {
 		server->has_beginning_logged = true;
 		log_info("private server is still starting up",
-		    F("server", server->acts->title), F("says", server->answered));
+		    F("server", server->acts->title),
+		    F("says", server->answered));
 	}
 	if (server->state == PRIVATE_RUNNING) {
 		log_error("private server does not answer",

@@ -106,7 +106,7 @@ struct private_server {
 	int64_t		 pause_ms;	/* backoff */
 	unsigned	 deaths;	/* since it last ran well */
 	bool		 has_beginning_logged;
-	int		 signal_sent;	/* the sharpest, when clearing or stopping */
+	int		 signal_sent;	/* the sharpest so far */
 	void		*ping;
 	int64_t		 ping_by_ms;
 	enum ping_answer answer;	/* the last one */

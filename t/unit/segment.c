@@ -6,9 +6,9 @@
 #include "plat/segment.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "tap.h"
 
@@ -93,7 +93,7 @@ test_open(void)
 	is(opened->slots_count, 4);
 	atomic_store(&segment->slots[2].counts.counters[COUNTER_requests], 7);
 	is(segment_counter(opened, COUNTER_requests), 7);
-	pid = fork();
+	pid = child_start();
 	if (pid == 0) {
 		child_dies_quietly();
 		((struct segment *)(uintptr_t)opened)->magic = 0;
@@ -261,7 +261,7 @@ test_quota_race(void)
 	begin("processes that take at once take exactly the bound", PROCESSES);
 	for (unsigned i = 0; i < PROCESSES; i++) {
 		segment_give_slot(segment, ROLE_WORKER, i);
-		pids[i] = fork();
+		pids[i] = child_start();
 		if (pids[i] == 0) {
 			int64_t taken = 0, calls = 0;
 
@@ -318,8 +318,8 @@ test_quota_deaths(void)
 
 		dice = dice * 6364136223846793005 + 1442695040888963407;
 		if (n >= PROCESSES) {
-			nanosleep(&(struct timespec){
-			    .tv_nsec = (long)(dice >> 47) }, NULL);
+			for (uint64_t yields = dice >> 62; yields > 0; yields--)
+				sched_yield();
 			ok(kill(pids[i], SIGKILL) == 0);
 			ok(waitpid(pids[i], NULL, 0) == pids[i]);
 			segment_void_slot(segment, i);
@@ -328,7 +328,7 @@ test_quota_deaths(void)
 		ok(segment_used(segment, QUOTA_CONNECTIONS) <= MOST);
 		if (n < PROCESSES + KILLS) {
 			is(segment_give_slot(segment, ROLE_WORKER, i), i);
-			pids[i] = fork();
+			pids[i] = child_start();
 			if (pids[i] == 0)
 				take_and_give_until_killed(i, MOST);
 		}

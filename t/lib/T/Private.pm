@@ -39,7 +39,8 @@ sub start_again {
 	# A worker of the former one may still answer.
 	$self->spawn;
 	return 0 if !wait_until {
-		!$self->is_running || $self->log_since($mark) =~ /"server ready"/
+		!$self->is_running
+		    || $self->log_since($mark) =~ /"server ready"/
 	} 60;
 	return $self->wait_ready('readyz', 60);
 }
@@ -74,7 +75,8 @@ sub workers_below {
 sub sql {
 	my ($self, $sql) = @_;
 	my @command = (T::Run::source() . '/packaging/psql',
-		$self->state_dir, '-XAtqw', '-v', 'ON_ERROR_STOP=1', '-c', $sql);
+		$self->state_dir, '-XAtqw', '-v', 'ON_ERROR_STOP=1',
+		'-c', $sql);
 
 	open my $out, '-|', 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh', @command
 	    or die "psql: $!\n";
