@@ -6,9 +6,10 @@
 #include "plat/segment.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "tap.h"
 
@@ -289,11 +290,29 @@ test_quota_race(void)
 	end();
 }
 
-static _Noreturn void
-take_and_give_until_killed(unsigned slot, int64_t most)
+/* The kernel kills us after so many microseconds, wherever we are. */
+static void
+set_deadline(long us)
 {
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+	    .sigev_signo = SIGKILL };
+	struct itimerspec when = { .it_value.tv_nsec = us * 1000 + 1 };
+	timer_t timer;
+
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
+	    timer_settime(timer, 0, &when, NULL) != 0)
+		_exit(2);
+}
+
+static pid_t
+start_holder(unsigned slot, int64_t most, long us)
+{
+	pid_t pid = child_start();
 	int64_t held = 0;
 
+	if (pid != 0)
+		return (pid);
+	set_deadline(us);
 	for (unsigned i = 0;; i++)
 		if (held > 0 && (i * 7 + slot) % 5 < 2) {
 			segment_give(segment, slot, QUOTA_CONNECTIONS);
@@ -303,40 +322,47 @@ take_and_give_until_killed(unsigned slot, int64_t most)
 			held++;
 }
 
+static unsigned
+slot_of(const pid_t *pids, unsigned count, pid_t pid)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (pids[i] == pid)
+			return (i);
+	must_never("only holders are children here");
+}
+
 static void
 test_quota_deaths(void)
 {
-	enum { PROCESSES = 3, MOST = 10, KILLS = 1000 };
-	pid_t pids[PROCESSES];
+	enum { PROCESSES = 3, MOST = 10, DEATHS = 2000 };
+	pid_t pids[PROCESSES], pid;
+	unsigned started = 0, died = 0;
 	uint64_t dice = 1;
-	int64_t shares = 0;
+	int status;
 
 	begin("a quota stays exact while its holders are killed", PROCESSES);
-	for (unsigned n = 0; n < PROCESSES + KILLS + PROCESSES; n++) {
-		unsigned i = n < PROCESSES ? n : n < PROCESSES + KILLS ?
-		    (dice >> 33) % PROCESSES : n - PROCESSES - KILLS;
+	while (died < DEATHS) {
+		int slot;
 
-		dice = dice * 6364136223846793005 + 1442695040888963407;
-		if (n >= PROCESSES) {
-			for (uint64_t yields = dice >> 62; yields > 0; yields--)
-				sched_yield();
-			ok(kill(pids[i], SIGKILL) == 0);
-			ok(waitpid(pids[i], NULL, 0) == pids[i]);
-			segment_void_slot(segment, i);
-			ok(segment_share(segment, i, QUOTA_CONNECTIONS) == 0);
+		while (started < DEATHS && (slot = segment_give_slot(segment,
+		    ROLE_WORKER, 1)) >= 0) {
+			dice = dice * 6364136223846793005 + 1442695040888963407;
+			pids[slot] = start_holder((unsigned)slot, MOST,
+			    (long)(dice >> 33) % 300);
+			started++;
 		}
+		pid = waitpid(-1, &status, 0);
+		must(pid > 0);
+		ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		died++;
+		slot = (int)slot_of(pids, PROCESSES, pid);
+		pids[slot] = 0;
+		segment_void_slot(segment, (unsigned)slot);
+		is(segment_share(segment, (unsigned)slot, QUOTA_CONNECTIONS),
+		    0);
 		ok(segment_used(segment, QUOTA_CONNECTIONS) <= MOST);
-		if (n < PROCESSES + KILLS) {
-			is(segment_give_slot(segment, ROLE_WORKER, i), i);
-			pids[i] = child_start();
-			if (pids[i] == 0)
-				take_and_give_until_killed(i, MOST);
-		}
 	}
 	is(segment_used(segment, QUOTA_CONNECTIONS), 0);
-	for (unsigned i = 0; i < PROCESSES; i++)
-		shares += segment_share(segment, i, QUOTA_CONNECTIONS);
-	is(shares, 0);
 	end();
 }
 
