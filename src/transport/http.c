@@ -54,6 +54,8 @@ struct http {
 	struct rest	*rest;
 	struct http_listener *listeners;
 	int64_t		 complained_ms;
+	void			(*on_full)(void *);
+	void			*full_context;
 };
 
 static void
@@ -87,6 +89,8 @@ http_create(const struct http_setup *setup)
 	struct http *http = object_create(struct http, HTTP_MAGIC);
 
 	http->loop = setup->loop;
+	http->on_full = setup->on_full;
+	http->full_context = setup->context;
 	http->ground = (struct op_ground){ .segment = setup->segment,
 	    .slot = setup->slot, .conf = setup->conf };
 	http->rest = rest_create(&http->ground, http->loop);
@@ -179,6 +183,8 @@ on_acceptable(h2o_socket_t *sock, const char *error)
 		return;
 	h2o_socket_read_stop(listener->sock);
 	timer_set(loop_timers(http->loop), &listener->pause, PAUSE_MS);
+	if (http->on_full != NULL)
+		http->on_full(http->full_context);
 }
 
 static void

@@ -35,6 +35,9 @@ struct http_setup {
 	struct segment		*segment;
 	unsigned		 slot;
 	const struct conf	*conf;
+	/* There are no descriptors left to accept with; may be NULL. */
+	void			(*on_full)(void *context);
+	void			*context;
 };
 
 struct http	*http_create(const struct http_setup *setup);
