@@ -76,8 +76,11 @@ tool_run(struct private_server *server, int folder,
 	if (pid < 0)
 		return (false);
 	while (!proc_wait(pid, TOOL_LOOK_MS, &status))
-		if (private_is_asked_to_stop() || clock_ms() >= until)
+		if (private_is_asked_to_stop() || clock_ms() >= until) {
+			/* With the programs that it runs itself. */
+			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
+		}
 	private_last_words(server);
 	return (WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
