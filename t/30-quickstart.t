@@ -247,7 +247,7 @@ subtest 'lost passwords are set anew' => sub {
 };
 
 subtest 'a hanging server is noticed, killed and started again' => sub {
-	my $hung = T::Private->start(beat_timeout => '1s');
+	my $hung = T::Private->start(beat_timeout => '2s');
 
 	for my $of (qw(postgres redis)) {
 		my $find = "${of}_pid";
@@ -259,8 +259,10 @@ subtest 'a hanging server is noticed, killed and started again' => sub {
 		ok($hung->becomes($of, 'ok', 30), 'it is ready again');
 		isnt($hung->$find, $was, 'as another process');
 	}
-	like($hung->log_text, qr/"private server hangs, killed"/, 'logged');
-	$hung->counts(process_hangs => 2);
+	# So short a bound may catch a process of ours on a busy machine, too.
+	my $hangs = () = $hung->log_text =~ /"private server hangs, killed"/g;
+	is($hangs, 2, 'logged, each once');
+	cmp_ok($hung->count('process_hangs'), '>=', 2, 'and counted');
 };
 
 subtest 'killed at any moment, from the first start on' => sub {
