@@ -58,6 +58,8 @@ subtest 'fewer workers, then more, under load' => sub {
 		ok($server->wait_for_log(qr/removed listening sockets closed/),
 			'the sockets of the others are emptied, then closed');
 	});
+	my $moves = () = $server->log_text =~ /accepts for a missing one/g;
+	is($moves, 3, 'each socket without a worker found another once');
 	under_load($server, sub {
 		$server->rewrite(workers => 3);
 		$server->hup;

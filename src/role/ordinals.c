@@ -72,7 +72,8 @@ best_acceptor(const struct server *server, unsigned ordinal)
 	if (old != NULL && ordinal <= server->workers)
 		return (old);
 	present = child_of_slot(server, server->acceptor[ordinal - 1]);
-	if (present != NULL && may_accept(present) && present->post != NULL)
+	if (present != NULL && may_accept(present) &&
+	    (present->post != NULL || sibling->post == NULL))
 		return (present);
 	return (sibling);
 }
