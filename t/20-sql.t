@@ -3,7 +3,8 @@
 
 # The schema and its functions: pgTAP files of t/sql, each in a database of
 # its own; that names agree with the tables in C; that an owner who is no
-# superuser can put it all there, and migrate the functions under load.
+# superuser can put it all there; that the functions can be replaced under
+# connections that have prepared them.
 
 use strict;
 use warnings;
@@ -13,6 +14,7 @@ use Test::More;
 use T::Run;
 use T::Sql;
 use T::Tree;
+use T::Wait;
 
 my $source = T::Run::source();
 
@@ -117,8 +119,45 @@ subtest 'an owner without rights of his own' => sub {
 		'SELECT renewed FROM api.connect()', '-c',
 		'SELECT current_user'), "t\npartyline_server\n",
 		'a login with both renews the epochs');
+	my @reader = ($name, '-U', $name, '-c', 'SET ROLE partyline_server',
+		'-c', 'SET default_transaction_read_only = on', '-c',
+		'SELECT renewed FROM api.connect()');
+	is(T::Sql::must_run(@reader), "f\n", 'one that only reads need not');
+	T::Run::psql($name, 'UPDATE partyline.installation SET'
+		. ' timeline = $$x$$');
+	($text, $is_good) = T::Sql::run(@reader);
+	ok(!$is_good, 'and cannot: it waits for one that can');
 	T::Run::psql('postgres', "DROP DATABASE $name");
 	T::Run::psql('postgres', "DROP ROLE $name");
+};
+
+subtest 'functions are replaced under open connections' => sub {
+	my $db  = T::Sql->database;
+	my $out = T::Run::folder() . "/replaced.$$";
+	my @command = T::Sql::psql($db->name, '-U', 'partyline', '-o', $out);
+	my $said = sub {
+		open my $file, '<', $out or return q();
+		local $/;
+		return <$file> // q();
+	};
+
+	my $pid = open my $to, '|-', @command or die "psql: $!\n";
+	$to->autoflush(1);
+	print $to 'PREPARE op AS SELECT * FROM api.session_get('
+	    . q{ROW($1,$2,$3,$4,$5,$6,$7)::api.ctx, $8);}
+	    . ' PREPARE make AS SELECT status FROM api.session_create('
+	    . 'ROW($1,$2,$3,$4,$5,$6,$7)::api.ctx, $8);'
+	    . q{ EXECUTE make(1,NULL,'','r',NULL,NULL,'','x');}, "\n";
+	my $get = q{EXECUTE op(1,NULL,'','r',NULL,NULL,'',1);} . "\n";
+	print $to $get;
+	ok((wait_until { $said->() =~ /"id":1/ } 20), 'before');
+	my $before = length $said->();
+	T::Sql::install_api($db->name);
+	print $to $get x 2;
+	close $to;
+	is($? >> 8, 0, 'nothing is refused');
+	is(() = substr($said->(), $before) =~ /"id":1/g, 2, 'after');
+	unlink $out;
 };
 
 done_testing;
