@@ -8,7 +8,8 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use File::Path qw(make_path remove_tree);
+use File::Copy qw(copy);
+use File::Path qw(make_path);
 use File::Temp ();
 use JSON::PP   ();
 use Test::More;
@@ -202,6 +203,24 @@ subtest 'who cannot be asked' => sub {
 	is(partyline('migrate', 'up')->{exit}, 64, 'no words');
 	is(partyline('migrate', '--set', 'workers=x')->{exit}, 78,
 		'a configuration that cannot be read');
+};
+
+subtest 'the folder beside the program' => sub {
+	my $db  = T::Db->new;
+	my $dir = File::Temp->newdir(TMPDIR => 1);
+	my @set = map { ('--set', $_) } 'database_url=' . $db->url,
+	    'migrate_url=' . $db->url;
+
+	make_path("$dir/bin", "$dir/sql/migration", "$dir/sql/api");
+	copy(T::Run::program(), "$dir/bin/partyline") or die "copy: $!\n";
+	chmod 0755, "$dir/bin/partyline";
+	write_file("$dir/sql", $_, $first{$_}) for keys %first;
+	open my $out, '-|', "$dir/bin/partyline", 'migrate', @set
+	    or die "migrate: $!\n";
+	is(scalar <$out>,
+		"schema 1, was 0: 1 migration run; functions replaced\n",
+		'../sql of its folder');
+	close $out;
 };
 
 subtest 'two at once' => sub {

@@ -389,6 +389,41 @@ subtest 'a connection that is ended' => sub {
 	is(entries('lost'), 0, 'in truth it was not done');
 };
 
+subtest 'a storm of lost connections' => sub {
+	my $store = ready_store(6, db_connections => 3, db_depth => 8,
+		db_queue => 2000, db_timeout => '20s');
+	my @all = map { [$_ % 20, $_] } 0 .. 1499;
+
+	for my $call (@all) {
+		my ($stream, $n) = @$call;
+
+		$store->call("n$n" => 'add', ["storm $stream $n"],
+			stream => "stream $stream");
+		terminate('INSERT INTO entry%') if $n % 100 == 50;
+	}
+	my %said = map { ($store->answer("n$_->[1]"))[0] => 1 } @all;
+	is(join(' ', sort keys %said), 'rows unknown', 'all are answered')
+	    or diag($store->log_text);
+	my (%id, %last, @false);
+	for (split /\n/, $db->query(q{SELECT id || ' ' || word FROM entry }
+		. q{WHERE word LIKE 'storm %'})) {
+		my ($id, undef, $stream, $n) = split / /;
+
+		push @false, "$n is there twice" if $id{$n};
+		$id{$n} = $id;
+	}
+	for my $call (@all) {
+		my ($stream, $n) = @$call;
+
+		next if ($store->answer("n$n"))[0] ne 'rows';
+		push @false, "$n is told and not there" if !$id{$n};
+		push @false, "$n overtook" if $id{$n} < ($last{$stream} // 0);
+		$last{$stream} = $id{$n};
+	}
+	is_deeply(\@false, [], 'what was told is true, and in order');
+	cmp_ok($store->count('db_lost'), '>', 3, 'many were lost');
+};
+
 subtest 'cut between result and sync' => sub {
 	my $line  = T::Line->new($db);
 	my $store = store($line->url, db_connections => 1,
