@@ -60,12 +60,18 @@ for my $line (qx{nm -g --defined-only $library}) {
 cmp_ok(scalar keys %ours, '>', 50, 'the library has names');
 found_none('what no header has is static', @undeclared);
 
-# A name that a library exports too would be taken by whoever comes first.
-my $program = T::Run::program();
-my @libraries = map { /=> (\S+) \(/ ? $1 : () } qx{ldd $program};
+# A name that a library exports too would be taken by whoever comes first:
+# those that the build names, used or not, and those that they bring.
+open my $makefile, '<', T::Run::build() . '/Makefile' or die;
+my %libraries = map { chomp; $_ => 1 } map { qx{gcc -print-file-name=lib$_.so} }
+    map { /^[A-Z0-9]+_LIBS = (.*)/ ? $1 =~ /-l(\S+)/g : () } <$makefile>;
+my @libraries = grep { -e } keys %libraries;
+
+$libraries{$_} = 1
+    for map { /=> (\S+) \(/ ? $1 : () } qx{ldd @libraries};
+@libraries = grep { -e } sort keys %libraries;
 my @clashes;
 for my $path (@libraries) {
-	next if $path =~ m{/lib(?:asan|ubsan|tsan)\b};
 	for my $line (qx{nm -D --defined-only $path}) {
 		my ($name) = $line =~ /^[0-9a-f]+ [A-Z] ([^@\s]+)/ or next;
 

@@ -83,7 +83,7 @@ found_none('no file includes from its own height or above', @upward);
 found_none('foreign headers stay with their owners',      @foreign);
 
 found_none('only role/main.c has a main', map {
-	T::Tree::matches($_, T::Tree::code($_), qr/^main\(/m)
+	T::Tree::matches($_, T::Tree::code($_), qr/\bmain\s*\(/)
 } grep { $_ ne 'src/role/main.c' } T::Tree::files(qr{^src/.*\.c$}));
 
 found_none('every file of src is in src/files.mk or src/local.mk', grep {

@@ -138,7 +138,8 @@ subtest 'what is wrong is told, all of it at once' => sub {
 	is_refused(['config', 'check', '--set', 'workers=31'],
 		qr/^--set: workers: 31 is too many for max_processes 64;/,
 		'two options that do not fit');
-	is_refused(['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
+	is_refused(
+		['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
 		qr/run a tunnel/, 'Redis over TLS');
 	my $json_out = partyline('config', 'check', '--json', '--set', 'x=y');
 	is($json_out->{exit}, 78, 'for programs: the same exit code');

@@ -111,6 +111,7 @@ subtest 'a sibling accepts while a worker cannot come back' => sub {
 	kill KILL => $victim;
 	ok($server->wait_for_log(qr/worker accepts for a missing one/),
 		'a sibling takes its socket over');
+	$server->counts(ordinals_adopted => 1);
 	my @answers = map { ask(open_to($server), '/livez') } 1 .. 40;
 	is(scalar(grep { /^HTTP\/1.1 200/ } @answers), 40,
 		'40 new connections are all served');
@@ -118,6 +119,21 @@ subtest 'a sibling accepts while a worker cannot come back' => sub {
 		'the pauses grow, and the log says so');
 	ok((wait_until { $server->worker_pids == 2 } 20),
 		'once it can live, it is back');
+};
+
+subtest 'a sibling accepts for a worker without descriptors' => sub {
+	plan skip_all => 'needs a build with fault points'
+	  unless T::Run::has('WITH_FAULTS');
+	my $server = whole(workers => 2);
+	$server->fault(arm => 'accept_no_files', 1);
+	my @answers = map { ask(open_to($server), '/livez') } 1 .. 20;
+	is(scalar(grep { /^HTTP\/1.1 200/ } @answers), 20, 'all are served');
+	ok($server->wait_for_log(qr/worker accepts for a missing one/),
+		'by the sibling');
+	ok((wait_until { $server->count('ordinals_adopted') == 0 } 10),
+		'until there are descriptors again');
+	@answers = map { ask(open_to($server), '/livez') } 1 .. 20;
+	is(scalar(grep { /^HTTP\/1.1 200/ } @answers), 20, 'then by both');
 };
 
 subtest 'a hanging worker is killed and replaced' => sub {

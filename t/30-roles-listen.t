@@ -61,6 +61,8 @@ subtest 'several addresses at once, IPv6 and Unix among them' => sub {
 	like(ask($admin), qr/404/, 'the admins\' door has no /livez');
 	is((stat $server->admin_socket)[2] & 0777, 0600,
 		'and is its owner\'s only');
+	$server->stop;
+	ok(!-e "$folder/front", 'a stop leaves no socket behind');
 };
 
 subtest 'a stale Unix socket is replaced, a living one refused' => sub {

@@ -45,6 +45,20 @@ subtest 'TERM lets a request finish that is arriving' => sub {
 	is(ended($server), 0, 'exit code 0');
 };
 
+subtest 'TERM serves what waits to be accepted' => sub {
+	my $server = whole(workers => 1);
+	my ($worker) = $server->worker_pids;
+	kill STOP => $worker;
+	my @sockets = map { IO::Socket::INET->new($server->address) } 1 .. 50;
+	syswrite $_, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" for @sockets;
+	kill TERM => $server->pid;
+	ok($server->wait_for_log(qr/"process leaves"/), 'it stops');
+	kill CONT => $worker;
+	my $served = grep { (<$_> // '') =~ /200/ } @sockets;
+	is($served, 50, 'all 50 are answered');
+	is(ended($server), 0, 'exit code 0');
+};
+
 subtest 'the drain ends at its deadline' => sub {
 	my $server = whole(workers => 1,
 		set => { drain_timeout => '1s' });
@@ -77,7 +91,11 @@ subtest 'a second TERM stops at once' => sub {
 	wait_until { $server->count('connections_accepted') > 0 };
 	kill TERM => $server->pid;
 	ok($server->wait_for_log(qr/"process leaves"/), 'asked once');
-	kill TERM => $server->pid;
+	# Again at once is the same wish; so it asks until it is heard.
+	ok((wait_until {
+		kill TERM => $server->pid;
+		$server->log_text =~ /a second time/
+	} 5), 'and again');
 	is(ended($server, 5), 0, 'gone well before drain_timeout');
 };
 

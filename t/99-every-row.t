@@ -25,9 +25,9 @@ my %later = (
 		session_archived session_closed session_delete_active
 		session_not_found setting_invalid setting_unknown
 		stream_not_found tenant_default tenant_exists
-		tenant_host_taken tenant_not_found tenant_slug_invalid
+		internal tenant_host_taken tenant_not_found tenant_slug_invalid
 	) },
-	counter => {},
+	counter => { ring_laps => 'no process reads the rings' },
 	fault   => {},
 	command => {},
 );
@@ -51,7 +51,7 @@ sub compare {
 	return;
 }
 
-if (!%{ T::Evidence::seen('command') }) {
+if (!$ENV{T_WHOLE}) {
 	plan skip_all => 'says something only at the end of a whole run';
 }
 compare(option  => T::Table->names('options'));

@@ -19,7 +19,7 @@ plan skip_all => 'build/ is not configured: ./bootstrap build'
     if !-e "$build/Makefile";
 
 # Nothing of this run reaches that one.
-delete @ENV{qw(T_RUN T_BUILD T_SOURCE MAKEFLAGS MAKELEVEL)};
+delete @ENV{qw(T_RUN T_BUILD T_SOURCE T_WHOLE MAKEFLAGS MAKELEVEL)};
 my $log = "$build/distcheck.log";
 my $cores = qx{nproc} =~ s/\s//gr;
 

@@ -58,6 +58,8 @@ check-local: $(test_programs)
 
 CLEANFILES += $(test_programs) $(test_programs:=.d) $(fuzz_programs) \
 	$(fuzz_programs:=.d)
-EXTRA_DIST += t/README.md t/run t/lib t/bench t/drive t/fuzz \
-	t/unit \
-	$(wildcard $(srcdir)/t/*.t) $(wildcard $(srcdir)/t/allowed-*)
+# Not the folders themselves: what was built in them would come along.
+EXTRA_DIST += t/README.md t/allowed-skips t/run t/lib t/bench t/drive \
+	t/fuzz/corpus \
+	$(wildcard $(srcdir)/t/*.t) $(wildcard $(srcdir)/t/unit/*.[ch]) \
+	$(wildcard $(srcdir)/t/fuzz/*.c)

@@ -119,7 +119,7 @@ conf_print_json(const struct conf *conf, bool only_diff, struct buf *out)
 		json_key(&json, "value");
 		json_value(&json, conf, i);
 		json_key(&json, "origin");
-		json_string(&json, conf->origin[i]);
+		json_text_of(&json, conf->origin[i]);
 		json_key(&json, "is_default");
 		json_bool(&json, conf_is_default(conf, i));
 		json_object_end(&json);

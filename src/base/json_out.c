@@ -143,10 +143,10 @@ json_text(struct json_out *json, text t)
 }
 
 void
-json_string(struct json_out *json, const char *string)
+json_text_of(struct json_out *json, const char *string)
 {
 	if (string == NULL)
-		json_null(json);
+		json_nothing(json);
 	else
 		json_text(json, text_of(string));
 }
@@ -162,7 +162,7 @@ void
 json_double(struct json_out *json, double number)
 {
 	if (!isfinite(number)) {
-		json_null(json);
+		json_nothing(json);
 		return;
 	}
 	before_value(json);
@@ -176,7 +176,7 @@ json_bool(struct json_out *json, bool is_true)
 }
 
 void
-json_null(struct json_out *json)
+json_nothing(struct json_out *json)
 {
 	json_raw(json, TEXT("null"));
 }

@@ -33,11 +33,11 @@ void	json_array_begin(struct json_out *json);
 void	json_array_end(struct json_out *json);
 void	json_key(struct json_out *json, const char *key);
 void	json_text(struct json_out *json, text t);
-void	json_string(struct json_out *json, const char *string);
+void	json_text_of(struct json_out *json, const char *string);
 void	json_int(struct json_out *json, int64_t number);
 void	json_double(struct json_out *json, double number);
 void	json_bool(struct json_out *json, bool is_true);
-void	json_null(struct json_out *json);
+void	json_nothing(struct json_out *json);
 
 /* A value that is JSON already. */
 void	json_raw(struct json_out *json, text value);

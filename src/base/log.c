@@ -84,7 +84,7 @@ write_field(struct json_out *json, const struct log_field *field)
 	switch (field->kind) {
 	case LOG_FIELD_TEXT:
 		if (field->value.at == NULL)
-			json_null(json);
+			json_nothing(json);
 		else
 			json_text(json, field->value);
 		break;
@@ -110,15 +110,15 @@ log_write(enum log_level level, const char *message,
 	json_out_init(&json, &line.out);
 	json_object_begin(&json);
 	json_key(&json, "time");
-	json_string(&json, time);
+	json_text_of(&json, time);
 	json_key(&json, "level");
-	json_string(&json, level_names[level]);
+	json_text_of(&json, level_names[level]);
 	if (line.role[0] != '\0') {
 		json_key(&json, "role");
-		json_string(&json, line.role);
+		json_text_of(&json, line.role);
 	}
 	json_key(&json, "message");
-	json_string(&json, message);
+	json_text_of(&json, message);
 	for (; fields->key != NULL; fields++)
 		write_field(&json, fields);
 	json_object_end(&json);

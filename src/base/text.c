@@ -77,11 +77,15 @@ text_next_word(text *rest, text *word_out)
 	text left = text_trim(*rest);
 	size_t len = 0;
 
+	if (left.len == 0) {
+		*word_out = *rest = TEXT_NONE;
+		return (false);
+	}
 	while (len < left.len && !is_blank(left.at[len]))
 		len++;
 	*word_out = text_from(left.at, len);
 	*rest = text_from(left.at + len, left.len - len);
-	return (len > 0);
+	return (true);
 }
 
 bool
@@ -114,7 +118,7 @@ bool
 text_is_utf8(text t)
 {
 	const unsigned char *at = (const unsigned char *)t.at;
-	const unsigned char *end = at + t.len;
+	const unsigned char *end = t.len > 0 ? at + t.len : at;
 
 	while (at < end) {
 		unsigned lead = *at++, low = 0x80, high = 0xbf;

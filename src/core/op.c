@@ -19,6 +19,8 @@ const struct operation_row operation_rows[OPERATIONS] = {
 #undef OPERATION
 };
 
+const text op_json_type = TEXT("application/json");
+
 static struct op *spare[SPARE_MAX];
 static unsigned spare_count;
 
@@ -60,27 +62,34 @@ op_destroy(struct op **given)
 	object_free(&op);
 }
 
+/* Spreads a counter's bits over all 64 (splitmix64). */
+static uint64_t
+spread(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	return (x ^ x >> 31);
+}
+
+/*
+ * An id has to be no secret, only nobody else's: two counters that begin at
+ * random in each process.
+ */
 void
 op_make_id(char out[OP_ID_MADE + 1])
 {
-	/* 32 signs: five bits each. Drawn in stock, not by a call for each. */
 	static const char signs[] = "abcdefghjkmnpqrstuvwxyz123456789";
-	static unsigned char stock[4096];
-	static size_t left;
-	unsigned bits = 0, have = 0;
+	static uint64_t counters[2];
 
-	if (left < OP_ID_MADE) {
-		secret_fill(stock, sizeof stock);
-		left = sizeof stock;
-	}
-	for (size_t i = 0; i < OP_ID_MADE; i++) {
-		if (have < 5) {
-			bits |= (unsigned)stock[--left] << have;
-			have += 8;
-		}
-		out[i] = signs[bits % 32];
-		bits >>= 5;
-		have -= 5;
+	if (counters[0] == 0)
+		secret_fill(counters, sizeof counters);
+	for (size_t i = 0; i < OP_ID_MADE;) {
+		/* 64 bits are twelve signs and most of a thirteenth. */
+		uint64_t *counter = &counters[i / 13];
+		uint64_t bits = spread(*counter += 0x9e3779b97f4a7c15ULL);
+
+		for (size_t end = i + 13; i < end; i++, bits >>= 5)
+			out[i] = signs[bits % 32];
 	}
 	out[OP_ID_MADE] = '\0';
 }
@@ -123,8 +132,7 @@ answer(struct op *op)
 }
 
 void
-op_reply_as(struct op *op, unsigned status, const char *media_type,
-    text body)
+op_reply_as(struct op *op, unsigned status, text media_type, text body)
 {
 	op->answer = (struct answer){ .status = status,
 	    .media_type = media_type, .body = body };
@@ -134,14 +142,14 @@ op_reply_as(struct op *op, unsigned status, const char *media_type,
 void
 op_reply(struct op *op, unsigned status, text json)
 {
-	op_reply_as(op, status, "application/json", json);
+	op_reply_as(op, status, op_json_type, json);
 }
 
 void
 op_reply_constant(struct op *op, unsigned status, struct constant *constant)
 {
 	op->answer = (struct answer){ .status = status,
-	    .media_type = "application/json", .body = constant->body,
+	    .media_type = op_json_type, .body = constant->body,
 	    .constant = constant };
 	answer(op);
 }
@@ -173,7 +181,7 @@ fail(struct op *op, enum err err, text allow)
 {
 	must(err != ERR_none && err < ERRORS);
 	op->answer = (struct answer){ .status = error_rows[err].status,
-	    .media_type = "application/json", .allow = allow, .err = err,
+	    .media_type = op_json_type, .allow = allow, .err = err,
 	    .body = op_error_body(&op->arena, err, op->request_id),
 	    .has_to_close = op->answer.has_to_close };
 	answer(op);

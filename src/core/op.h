@@ -77,7 +77,7 @@ struct constant {
 
 struct answer {
 	unsigned	 status;
-	const char	*media_type;
+	text		 media_type;
 	text		 body;
 	text		 allow;		/* of 405 and OPTIONS: methods */
 	struct constant	*constant;	/* whose body it is, or NULL */
@@ -120,9 +120,11 @@ struct op {
 struct op *op_create(const struct op_ground *ground);
 void	op_destroy(struct op **op);
 
+extern const text op_json_type;
+
 /* Each once, and not both. */
 void	op_reply(struct op *op, unsigned status, text json);
-void	op_reply_as(struct op *op, unsigned status, const char *media_type,
+void	op_reply_as(struct op *op, unsigned status, text media_type,
 	    text body);
 void	op_reply_constant(struct op *op, unsigned status,
 	    struct constant *constant);

@@ -368,6 +368,14 @@ listeners_close_removed(struct listeners *listeners)
 }
 
 void
+listeners_unlink(const struct listeners *listeners)
+{
+	for (unsigned i = 0; i < listeners->count; i++)
+		if (listeners->each[i].unix_path != NULL)
+			unlink(listeners->each[i].unix_path);
+}
+
+void
 listeners_close(struct listeners *listeners)
 {
 	for (unsigned i = 0; i < listeners->count; i++) {

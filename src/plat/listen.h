@@ -69,6 +69,8 @@ bool	listeners_resize(struct listeners *listeners, unsigned ordinals,
 bool	listeners_are_dry(const struct listeners *listeners);
 void	listeners_close_removed(struct listeners *listeners);
 void	listeners_close(struct listeners *listeners);
+/* Removes the names of our own Unix sockets: the master's, at its stop. */
+void	listeners_unlink(const struct listeners *listeners);
 
 /* The socket of an ordinal, from 1, shared or its own; -1 where none. */
 int	listener_fd(const struct listener *listener, unsigned ordinal);

@@ -23,6 +23,7 @@ struct loop {
 #define LOOP_MAGIC 0x6c6f6f70
 	h2o_evloop_t	*h2o;
 	struct timers	 timers;
+	int64_t		 now_us;	/* the clock when it was last read */
 	int64_t		 arrival_us;	/* 0: no callback in this turn yet */
 	bool		 is_pressed;	/* the next turn must not wait */
 	struct {
@@ -51,6 +52,7 @@ loop_create(void)
 
 	loop->h2o = h2o_evloop_create();
 	timers_init(&loop->timers);
+	loop_read_clock(loop);
 	return (loop);
 }
 
@@ -89,11 +91,39 @@ loop_again(struct loop *loop)
 }
 
 int64_t
+loop_read_clock(struct loop *loop)
+{
+	loop->now_us = clock_us();
+	return (loop->now_us / 1000);
+}
+
+int64_t
+loop_now_ms(const struct loop *loop)
+{
+	return (loop->now_us / 1000);
+}
+
+int64_t
 loop_arrival_us(struct loop *loop)
 {
 	if (loop->arrival_us == 0)
 		loop->arrival_us = clock_us();
 	return (loop->arrival_us);
+}
+
+/*
+ * Until the next timer, by the clock as it was last read: a turn reads it as
+ * rarely as it can, since a turn may serve no more than a single request.
+ */
+static int64_t
+time_to_timer(const struct loop *loop, int64_t most)
+{
+	int64_t left;
+
+	if (loop->timers.count == 0)
+		return (most);
+	left = loop->timers.heap[1]->due_ms - loop_now_ms(loop);
+	return (left < 0 ? 0 : left < most ? left : most);
 }
 
 static void
@@ -115,26 +145,24 @@ wait_and_call_back(struct loop *loop, int64_t most_ms)
 void
 loop_turn(struct loop *loop, int64_t most_ms)
 {
-	int64_t now_us;
-
 	object_check(loop, LOOP_MAGIC);
-	loop->arrival_us = 0;
 	must(most_ms >= 0 && most_ms <= INT32_MAX);
-	wait_and_call_back(loop, timers_wait_ms(&loop->timers, most_ms));
-	if (loop->timers.count > 0 &&
-	    timers_wait_ms(&loop->timers, 1) == 0) {
+	loop->arrival_us = 0;
+	wait_and_call_back(loop, time_to_timer(loop, most_ms));
+	loop_read_clock(loop);
+	if (time_to_timer(loop, 1) == 0) {
 		loop_arrival_us(loop);
 		timers_run(&loop->timers);
 		loop_again(loop);
+		loop_read_clock(loop);
 	}
 	for (size_t i = 0; i < LOOP_ENDS_MAX; i++)
 		if (loop->ends[i].call != NULL)
 			loop->ends[i].call(loop->ends[i].context);
 	log_flush();
-	now_us = clock_us();
-	GAUGE_SET(beat_ms, now_us / 1000);
+	GAUGE_SET(beat_ms, loop_now_ms(loop));
 	if (loop->arrival_us != 0)
-		HISTOGRAM_ADD(loop_turn, now_us - loop->arrival_us);
+		HISTOGRAM_ADD(loop_turn, loop->now_us - loop->arrival_us);
 }
 
 static void

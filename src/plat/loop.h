@@ -59,6 +59,13 @@ void	loop_again(struct loop *loop);
  */
 int64_t	loop_arrival_us(struct loop *loop);
 
+/*
+ * The monotonic clock as it was last read, which is after the callbacks of
+ * this turn; whoever then works for long reads it again.
+ */
+int64_t	loop_now_ms(const struct loop *loop);
+int64_t	loop_read_clock(struct loop *loop);
+
 /* Called while the descriptor can be read, until forgotten. */
 #define loop_watch_readable(loop, fd, callback, context)		\
 	loop_watch_checked((loop), (fd),				\

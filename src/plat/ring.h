@@ -93,7 +93,7 @@ struct ring_reader {
 	uint64_t		 size;		/* as it was at the beginning */
 	uint64_t		 payload_max;
 	uint64_t		 at;
-	uint64_t		*copy;		/* what the last record points into */
+	uint64_t		*copy;		/* of the last record */
 	size_t			 copy_size;
 };
 

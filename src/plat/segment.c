@@ -63,7 +63,8 @@ layout_of_this_build(void)
 	static const size_t numbers[] = {
 		sizeof(struct segment), sizeof(struct slot),
 		sizeof(struct counts), sizeof(struct ring),
-		offsetof(struct segment, used), offsetof(struct segment, faults),
+		offsetof(struct segment, used),
+		offsetof(struct segment, faults),
 		offsetof(struct slot, share), offsetof(struct slot, counts),
 		offsetof(struct slot, panic),
 		QUOTAS, PARTS, HISTOGRAM_BUCKETS, PANIC_SIZE,

@@ -71,6 +71,8 @@ timer_set(struct timers *timers, struct timer *timer, int64_t in_ms)
 	must(timer->ring != NULL);
 	timer_stop(timers, timer);
 	timer->due_ms = clock_ms() + in_ms;
+	if (timer->due_ms <= timers->run_ms)
+		timer->due_ms = timers->run_ms + 1;
 	if (timers->count + 2 > timers->size) {
 		timers->size = timers->size != 0 ? timers->size * 2 : 64;
 		timers->heap = mem_resize(timers->heap,
@@ -112,20 +114,19 @@ timers_wait_ms(const struct timers *timers, int64_t most)
 unsigned
 timers_run(struct timers *timers)
 {
-	int64_t now;
 	unsigned rang = 0;
 
 	if (timers->count == 0)
 		return (0);
-	/* One look at the clock: a timer set to 0 in here rings next time. */
-	now = clock_ms();
-	while (timers->count > 0 && timers->heap[1]->due_ms <= now &&
-	    rang < 10000) {
+	timers->run_ms = clock_ms();
+	while (timers->count > 0 &&
+	    timers->heap[1]->due_ms <= timers->run_ms && rang < 10000) {
 		struct timer *timer = timers->heap[1];
 
 		timer_stop(timers, timer);
 		timer->ring(timer->context);
 		rang++;
 	}
+	timers->run_ms = 0;
 	return (rang);
 }

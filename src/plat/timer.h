@@ -7,7 +7,8 @@
  *     allocate beyond the heap's growth and never fail.
  *  2. It rings once; who wants more sets it again, inside the callback or
  *     later. Stopping one that is not set does nothing.
- *  3. It may be stopped or set, it or any other, inside any callback.
+ *  3. It may be stopped or set, it or any other, inside any callback; what
+ *     is set there rings in a later run, so that a run comes to its end.
  *
  *	static void on_silence(struct peer *peer);
  *	timer_init(&peer->silence, on_silence, peer);	 checks peer's type
@@ -31,6 +32,7 @@ struct timers {
 	struct timer	**heap;
 	size_t		  count;
 	size_t		  size;
+	int64_t		  run_ms;	/* of the run at hand, or 0 */
 };
 
 /* Compiles only if the callback takes a pointer of the context's type. */

@@ -112,11 +112,11 @@ version_json(struct buf *out)
 	json_out_init(&json, out);
 	json_object_begin(&json);
 	json_key(&json, "version");
-	json_string(&json, PACKAGE_VERSION);
+	json_text_of(&json, PACKAGE_VERSION);
 	json_key(&json, "features");
 	json_array_begin(&json);
 	for (unsigned i = 0; features[i] != NULL; i++)
-		json_string(&json, features[i]);
+		json_text_of(&json, features[i]);
 	json_array_end(&json);
 	json_object_end(&json);
 	buf_add_char(out, '\n');

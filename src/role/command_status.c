@@ -238,12 +238,12 @@ json_server(const struct status *status, struct json_out *json)
 	json_key(json, "uptime_ms");
 	json_int(json, status->now_ms - segment->started_ms);
 	json_key(json, "log_level");
-	json_string(json, log_level_name(atomic_load(&segment->log_level)));
+	json_text_of(json, log_level_name(atomic_load(&segment->log_level)));
 	json_key(json, "parts");
 	json_object_begin(json);
 	for (unsigned i = 0; i < PARTS; i++) {
 		json_key(json, part_name(i));
-		json_string(json,
+		json_text_of(json,
 		    part_state_name(atomic_load(&segment->parts[i])));
 	}
 	json_object_end(json);
@@ -282,7 +282,7 @@ json_bound(struct json_out *json, const char *key, uint64_t us)
 	if (us != 0)
 		json_int(json, (int64_t)us);
 	else
-		json_null(json);
+		json_nothing(json);
 }
 
 static void
@@ -328,7 +328,7 @@ json_slot(const struct status *status, unsigned number,
 	json_key(json, "slot");
 	json_int(json, number);
 	json_key(json, "role");
-	json_string(json, role_name(role));
+	json_text_of(json, role_name(role));
 	json_key(json, "ordinal");
 	json_int(json, atomic_load(&slot->ordinal));
 	json_key(json, "pid");

@@ -131,7 +131,7 @@ refuse(struct json_out *json, const char *why)
 	json_key(json, "ok");
 	json_bool(json, false);
 	json_key(json, "error");
-	json_string(json, why);
+	json_text_of(json, why);
 }
 
 static void
@@ -171,7 +171,7 @@ command_log_words(struct server *server, text rest, struct json_out *json)
 	}
 	accept_command(json);
 	json_key(json, "level");
-	json_string(json, log_level_name(atomic_load(
+	json_text_of(json, log_level_name(atomic_load(
 	    &server->segment->log_level)));
 }
 
@@ -184,7 +184,7 @@ list_faults(const struct server *server, struct json_out *json)
 	for (unsigned i = 0; i < FAULTS; i++) {
 		json_object_begin(json);
 		json_key(json, "name");
-		json_string(json, fault_rows[i].name);
+		json_text_of(json, fault_rows[i].name);
 		json_key(json, "times");
 		json_int(json, atomic_load(&server->segment->faults.times[i]));
 		json_object_end(json);

@@ -25,6 +25,7 @@
 #define LOOK_AROUND_MS	1000
 #define PRIVATE_STOP_MS	20000
 #define LEAVE_GRACE_MS	2000
+#define SAME_WISH_MS	500
 
 static const char *const stage_names[] = { "running", "workers leave",
     "relay and jobs leave", "private servers stop", "over" };
@@ -59,6 +60,9 @@ static void
 server_stop(struct server *server, const char *why)
 {
 	if (server->stage != STAGE_RUNNING) {
+		/* One wish can arrive twice: at us and at our group. */
+		if (clock_ms() - server->stopped_ms < SAME_WISH_MS)
+			return;
 		log_warn("asked to stop a second time, stopping at once",
 		    F("by", why));
 		server->stage_until_ms = 0;
@@ -66,10 +70,12 @@ server_stop(struct server *server, const char *why)
 		return;
 	}
 	log_info("server stopping", F("by", why));
+	server->stopped_ms = clock_ms();
 	notify_stopping();
 	/* Workers empty their sockets' queues as their last act of
 	 * accepting; only then may the sockets close. */
 	children_leave(server, ROLE_WORKER);
+	listeners_unlink(&server->listeners);
 	listeners_close(&server->listeners);
 	stage_set(server, STAGE_WORKERS_LEAVE,
 	    server->conf->drain_timeout + LEAVE_GRACE_MS);

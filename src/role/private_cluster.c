@@ -22,9 +22,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/stamp.h"
 #include "plat/folder.h"
 
 #define TOOL_MOST_MS	120000
+#define TOOL_LOOK_MS	20
 
 int
 cluster_version(int folder)
@@ -65,6 +67,7 @@ tool_run(struct private_server *server, int folder,
 	struct proc_spec spec = { .argv = argv, .user = server->becomes,
 	    .death_signal = SIGKILL, .in = in, .out = server->log,
 	    .keep = { folder, kept }, .keep_count = kept >= 0 ? 2 : 1 };
+	int64_t until = clock_ms() + TOOL_MOST_MS;
 	int status = 0;
 	pid_t pid;
 
@@ -72,10 +75,12 @@ tool_run(struct private_server *server, int folder,
 	pid = proc_start(&spec);
 	if (pid < 0)
 		return (false);
-	if (!proc_wait(pid, TOOL_MOST_MS, &status)) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-	}
+	while (!proc_wait(pid, TOOL_LOOK_MS, &status))
+		if (private_is_asked_to_stop() || clock_ms() >= until) {
+			/* With the programs that it runs itself. */
+			kill(-pid, SIGKILL);
+			kill(pid, SIGKILL);
+		}
 	private_last_words(server);
 	return (WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -138,8 +143,11 @@ cluster_make(struct private_server *server)
 	folder = openat(place->state_dir, "postgres.new",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder >= 0) {
-		private_clear(server, folder);
+		bool is_clear = private_clear(server, folder);
+
 		close(folder);
+		if (!is_clear)
+			return (false);
 	}
 	if (!folder_remove(place->state_dir, "postgres.new"))
 		return (private_complain_of(place, "postgres.new"));
@@ -182,7 +190,8 @@ cluster_renew_passwords(struct private_server *server)
 	    "ALTER ROLE partyline PASSWORD '%s';\n", place->of_superuser,
 	    place->of_owner, place->of_server);
 	log_warn("the private servers' passwords were lost, setting new ones");
-	private_clear(server, server->folder);
+	if (!private_clear(server, server->folder))
+		return (false);
 	server->acts->tidy(server);
 	return (single_user(server, server->folder, statements));
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,35 @@ private_choose_user(struct private_server *server, int folder,
 		proc_user_of(geteuid(), getegid(), &server->user);
 	else if (!proc_user_named(package, &server->user))
 		server->user = place->fallback;
+}
+
+static void
+stop_signals(sigset_t *set_out)
+{
+	sigemptyset(set_out);
+	sigaddset(set_out, SIGTERM);
+	sigaddset(set_out, SIGINT);
+	sigaddset(set_out, SIGQUIT);
+}
+
+void
+private_hold_signals(void)
+{
+	sigset_t set;
+
+	stop_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+bool
+private_is_asked_to_stop(void)
+{
+	sigset_t set, waiting;
+
+	stop_signals(&set);
+	return (sigpending(&waiting) == 0 &&
+	    sigandset(&waiting, &waiting, &set) == 0 &&
+	    !sigisemptyset(&waiting));
 }
 
 bool
@@ -123,10 +153,13 @@ private_complain_of_program(struct private_server *server, const char *what)
 	struct private_place *place = server->place;
 	const char *said = server->last_words;
 
+	if (private_is_asked_to_stop())
+		return (false);
 	return (private_complain(place, EX_UNAVAILABLE,
 	    "the private %s %s: %s; %s", server->acts->title, what,
 	    said[0] != '\0' ? said : "it does not say why",
-	    is_disk_full(place) ? ROOM_ADVICE : server->log_advice));
+	    is_disk_full(place) || strstr(said, strerror(ENOSPC)) != NULL ?
+	    ROOM_ADVICE : server->log_advice));
 }
 
 /* A line that tells why beats one that only came later. */

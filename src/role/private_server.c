@@ -115,13 +115,17 @@ clear_step(struct private_server *server, int folder)
 	return (false);
 }
 
-void
+bool
 private_clear(struct private_server *server, int folder)
 {
 	server->signal_sent = 0;
 	server->since_ms = clock_ms();
-	while (!clear_step(server, folder))
+	while (!clear_step(server, folder)) {
+		if (private_is_asked_to_stop())
+			return (false);
 		proc_pause(CLEAR_LOOK_MS);
+	}
+	return (true);
 }
 
 static void
@@ -201,7 +205,8 @@ not_heard(struct private_server *server)
 	    !server->has_beginning_logged) {
 		server->has_beginning_logged = true;
 		log_info("private server is still starting up",
-		    F("server", server->acts->title), F("says", server->answered));
+		    F("server", server->acts->title),
+		    F("says", server->answered));
 	}
 	if (server->state == PRIVATE_RUNNING) {
 		log_error("private server does not answer",

@@ -106,7 +106,7 @@ struct private_server {
 	int64_t		 pause_ms;	/* backoff */
 	unsigned	 deaths;	/* since it last ran well */
 	bool		 has_beginning_logged;
-	int		 signal_sent;	/* the sharpest, when clearing or stopping */
+	int		 signal_sent;	/* the sharpest so far */
 	void		*ping;
 	int64_t		 ping_by_ms;
 	enum ping_answer answer;	/* the last one */
@@ -131,8 +131,11 @@ void	private_stop(struct private_server *server);
 void	private_kill(struct private_server *server);
 void	private_close_in_child(struct private_server *server);
 
-/* For prepare. Waits until no process of an earlier one is left. */
-void	private_clear(struct private_server *server, int folder);
+/*
+ * For prepare. Waits until no process of an earlier one is left; false: asked
+ * to stop meanwhile.
+ */
+bool	private_clear(struct private_server *server, int folder);
 bool	private_open_log(struct private_server *server, const char *name);
 /* What comes now belongs to a new start. Bounds the file. */
 void	private_begin_log(struct private_server *server);
@@ -142,6 +145,12 @@ const char *private_last_words(struct private_server *server);
 /* private_place.c */
 void	private_choose_user(struct private_server *server, int folder,
 	    const char *package);
+/*
+ * During the boot, what asks us to stop waits, so that nothing is left half;
+ * who waits long looks for it. Afterwards the master reads it.
+ */
+void	private_hold_signals(void);
+bool	private_is_asked_to_stop(void);
 /* Says on standard error what, why and what to do. Always false. */
 bool	private_complain(struct private_place *place, int exit_code,
 	    const char *format, ...) __attribute__((format(printf, 3, 4)));

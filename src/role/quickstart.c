@@ -4,7 +4,6 @@
  */
 #include "role/quickstart.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -116,17 +115,6 @@ quickstart_use_conf(struct quickstart *q, const struct conf *conf)
 	q->place.beat_timeout = conf->beat_timeout;
 }
 
-/* Whether we were asked to stop while the signals were still blocked. */
-static bool
-is_asked_to_stop(void)
-{
-	sigset_t waiting;
-
-	return (sigpending(&waiting) == 0 && (sigismember(&waiting,
-	    SIGTERM) == 1 || sigismember(&waiting, SIGINT) == 1 ||
-	    sigismember(&waiting, SIGQUIT) == 1));
-}
-
 static bool
 has_given_up(struct private_server *server)
 {
@@ -165,10 +153,8 @@ wait_until_ready(struct quickstart *q)
 		if (has_given_up(&q->postgres) ||
 		    (q->has_redis && has_given_up(&q->redis)))
 			return (false);
-		if (is_asked_to_stop()) {
-			q->place.exit_code = EX_OK;
+		if (private_is_asked_to_stop())
 			return (false);
-		}
 		proc_pause(wait < START_LOOK_MS ? wait : START_LOOK_MS);
 	}
 	return (true);
@@ -188,30 +174,47 @@ stop_at_once(struct quickstart *q)
 			quickstart_on_exit(q, servers[i]->pid, status);
 }
 
-bool
-quickstart_start(struct quickstart *q)
+static bool
+prepare_all(struct quickstart *q)
 {
 	struct private_place *place = &q->place;
 
-	object_check(q, QUICKSTART_MAGIC);
 	place->run = folder_open(place->state_dir, "run", 0711, NULL);
 	if (place->run < 0)
 		return (private_complain_of(place, "run"));
-	if (!secrets_have(place) || (q->has_redis &&
-	    !q->redis.acts->prepare(&q->redis)) ||
-	    !q->postgres.acts->prepare(&q->postgres) ||
-	    !secrets_keep(place) ||
-	    !admin_key_have(place, q->admin_key, &q->key_is_unseen))
-		return (false);
+	return (secrets_have(place) &&
+	    (!q->has_redis || q->redis.acts->prepare(&q->redis)) &&
+	    q->postgres.acts->prepare(&q->postgres) &&
+	    secrets_keep(place) &&
+	    admin_key_have(place, q->admin_key, &q->key_is_unseen));
+}
+
+static void
+make_urls(struct quickstart *q)
+{
+	const struct private_place *place = &q->place;
+
 	private_postgres_url(place, "partyline", place->of_server,
 	    q->database_url, sizeof q->database_url);
 	private_postgres_url(place, "partyline_owner", place->of_owner,
 	    q->migrate_url, sizeof q->migrate_url);
 	if (q->has_redis)
 		private_redis_url(place, q->redis_url, sizeof q->redis_url);
-	if (wait_until_ready(q))
-		return (true);
-	stop_at_once(q);
+}
+
+bool
+quickstart_start(struct quickstart *q)
+{
+	object_check(q, QUICKSTART_MAGIC);
+	private_hold_signals();
+	if (prepare_all(q)) {
+		make_urls(q);
+		if (wait_until_ready(q))
+			return (true);
+		stop_at_once(q);
+	}
+	if (private_is_asked_to_stop())
+		q->place.exit_code = EX_OK;
 	return (false);
 }
 

@@ -89,6 +89,7 @@ struct server {
 	int		 log_fd;
 	enum stage	 stage;
 	int64_t		 stage_until_ms;
+	int64_t		 stopped_ms;	/* when it was first asked to stop */
 	bool		 has_said_ready;
 	unsigned	 workers;	/* posts of workers */
 	struct post	 relay;

@@ -56,9 +56,9 @@ detail(struct table *table, const char *column, const char *value)
 		return;
 	json_key(&table->json, column);
 	if (value != NULL)
-		json_string(&table->json, value);
+		json_text_of(&table->json, value);
 	else
-		json_null(&table->json);
+		json_nothing(&table->json);
 }
 
 static void

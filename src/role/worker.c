@@ -11,6 +11,8 @@
 
 #include <unistd.h>
 
+#define FULL_MS 1000
+
 /* A listening socket we were handed: which it is, and our descriptor. */
 struct handed {
 	uint32_t	 listener;
@@ -24,6 +26,7 @@ struct worker {
 #define WORKER_MAGIC 0x776f726b
 	struct http	*http;
 	struct handed	*handed;
+	struct timer	 full;		/* set: we said FULL */
 };
 
 static struct worker *
@@ -32,16 +35,36 @@ worker_of(struct child_self *self)
 	return (object_cast(struct worker, WORKER_MAGIC, self->of_role));
 }
 
+/* A sibling may have descriptors: it gets our sockets for a while. */
+static void
+on_full(void *context)
+{
+	struct child_self *self = context;
+	struct worker *worker = worker_of(self);
+
+	if (timer_is_set(&worker->full) || self->is_draining)
+		return;
+	child_say(self, CHANNEL_FULL, 1);
+	timer_set(loop_timers(self->loop), &worker->full, FULL_MS);
+}
+
+static void
+on_room_again(struct child_self *self)
+{
+	child_say(self, CHANNEL_FULL, 0);
+}
+
 static bool
 worker_begin(struct child_self *self)
 {
 	struct worker *worker = object_create(struct worker, WORKER_MAGIC);
 	struct http_setup setup = { .loop = self->loop,
 	    .segment = self->segment, .slot = self->slot,
-	    .conf = self->conf };
+	    .conf = self->conf, .on_full = on_full, .context = self };
 	const char *why;
 
 	self->of_role = worker;
+	timer_init(&worker->full, on_room_again, self);
 	worker->http = http_create(&setup);
 	if (self->conf->tls_listen[0] != '\0' &&
 	    !http_use_tls(worker->http, &why)) {
@@ -106,9 +129,12 @@ worker_drain(struct child_self *self)
 {
 	struct worker *worker = worker_of(self);
 
-	while (worker->handed != NULL)
+	/* Where the server stops, nobody else accepts what waits there. */
+	while (worker->handed != NULL) {
+		http_accept_waiting(worker->http, worker->handed->fd);
 		worker_release(worker, worker->handed->listener,
 		    worker->handed->ordinal);
+	}
 	http_drain(worker->http);
 }
 
@@ -123,6 +149,7 @@ worker_end(struct child_self *self)
 {
 	struct worker *worker = worker_of(self);
 
+	timer_stop(loop_timers(self->loop), &worker->full);
 	http_destroy(&worker->http);
 	object_free(&worker);
 	self->of_role = NULL;

@@ -45,7 +45,7 @@ OPTION(admins_file, path, "", 0, 0, RELOAD,
     "A JSON file of administrators, [{\"name\":…,\"key\":…}].")
 OPTION(beat_timeout, span, "10s", 100, 3600000, RELOAD,
     "A process that shows no sign of life for so long is killed and "
-    "replaced.")
+    "replaced; a private server, for three times so long.")
 OPTION(body_memory, bytes, "64MiB", 65536, 1099511627776, RELOAD,
     "Bytes of requests that each worker holds while they arrive. Past it the "
     "largest is answered 503.")

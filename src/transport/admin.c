@@ -92,7 +92,7 @@ operation_metrics(struct op *op)
 		write_gauge(&out, segment, i);
 	for (enum histogram i = 0; i < HISTOGRAMS; i++)
 		write_histogram(&out, segment, i);
-	op_reply_as(op, 200, "text/plain; version=0.0.4; charset=utf-8",
+	op_reply_as(op, 200, TEXT("text/plain; version=0.0.4; charset=utf-8"),
 	    keep(op, &out));
 }
 

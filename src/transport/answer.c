@@ -151,8 +151,7 @@ answer_has_tag(text if_none_match, text tag)
 static bool
 is_json(const struct answer *answer)
 {
-	return (answer->media_type != NULL &&
-	    strcmp(answer->media_type, "application/json") == 0);
+	return (answer->media_type.at == op_json_type.at);
 }
 
 static void
@@ -247,12 +246,11 @@ answer_prepare(struct peer *peer)
 		add_rare(peer);
 	if (is_json(answer) && !settle_representation(peer)) {
 		answer->status = 304;
-		answer->media_type = NULL;
+		answer->media_type = TEXT_NONE;
 		answer->body = TEXT_NONE;
 	}
-	if (answer->media_type != NULL)
-		add(peer, H2O_TOKEN_CONTENT_TYPE,
-		    text_of(answer->media_type));
+	if (answer->media_type.at != NULL)
+		add(peer, H2O_TOKEN_CONTENT_TYPE, answer->media_type);
 	req->res.status = (int)answer->status;
 	req->res.reason = status_reason(answer->status);
 	/* 204 and 304 have no length, because they have no body. */

@@ -19,6 +19,7 @@
 #include "transport/peer.h"
 #include "transport/rest.h"
 
+#define WAITING_MOST	4096	/* more than a queue holds */
 #define ACCEPTS_AT_ONCE 16
 #define PAUSE_MS 100
 /* h2o's own limits run on the wall clock and are meant never to be reached. */
@@ -53,6 +54,8 @@ struct http {
 	struct rest	*rest;
 	struct http_listener *listeners;
 	int64_t		 complained_ms;
+	void			(*on_full)(void *);
+	void			*full_context;
 };
 
 static void
@@ -86,6 +89,8 @@ http_create(const struct http_setup *setup)
 	struct http *http = object_create(struct http, HTTP_MAGIC);
 
 	http->loop = setup->loop;
+	http->on_full = setup->on_full;
+	http->full_context = setup->context;
 	http->ground = (struct op_ground){ .segment = setup->segment,
 	    .slot = setup->slot, .conf = setup->conf };
 	http->rest = rest_create(&http->ground, http->loop);
@@ -137,16 +142,12 @@ accept_one(struct http_listener *listener)
 	return (h2o_evloop_socket_accept(listener->sock));
 }
 
-static void
-on_acceptable(h2o_socket_t *sock, const char *error)
+/* At most so many; false: not all that waits could be accepted. */
+static bool
+accept_some(struct http_listener *listener, unsigned most)
 {
-	struct http_listener *listener = object_cast(struct http_listener,
-	    HTTP_LISTENER_MAGIC, sock->data);
 	struct http *http = listener->http;
-	unsigned most = listener->is_shared ? 1 : ACCEPTS_AT_ONCE;
 
-	(void)error;
-	loop_arrival_us(http->loop);
 	for (unsigned i = 0; i < most; i++) {
 		h2o_socket_t *client = accept_one(listener);
 
@@ -159,15 +160,31 @@ on_acceptable(h2o_socket_t *sock, const char *error)
 			continue;
 		}
 		if (errno == EAGAIN)
-			return;
+			return (true);
 		if (errno == ECONNABORTED || errno == EINTR)
 			continue;
 		complain(http, errno);
-		h2o_socket_read_stop(listener->sock);
-		timer_set(loop_timers(http->loop), &listener->pause,
-		    PAUSE_MS);
-		return;
+		return (false);
 	}
+	return (true);
+}
+
+static void
+on_acceptable(h2o_socket_t *sock, const char *error)
+{
+	struct http_listener *listener = object_cast(struct http_listener,
+	    HTTP_LISTENER_MAGIC, sock->data);
+	struct http *http = listener->http;
+
+	(void)error;
+	loop_arrival_us(http->loop);
+	if (accept_some(listener, listener->is_shared ? 1 :
+	    ACCEPTS_AT_ONCE))
+		return;
+	h2o_socket_read_stop(listener->sock);
+	timer_set(loop_timers(http->loop), &listener->pause, PAUSE_MS);
+	if (http->on_full != NULL)
+		http->on_full(http->full_context);
 }
 
 static void
@@ -229,6 +246,15 @@ http_stop_accepting(struct http *http, int fd)
 	h2o_socket_close(listener->sock);
 	DL_DELETE(http->listeners, listener);
 	object_free(&listener);
+}
+
+void
+http_accept_waiting(struct http *http, int fd)
+{
+	struct http_listener *listener = find_listener(http, fd);
+
+	if (listener != NULL)
+		accept_some(listener, WAITING_MOST);
 }
 
 void

@@ -35,6 +35,9 @@ struct http_setup {
 	struct segment		*segment;
 	unsigned		 slot;
 	const struct conf	*conf;
+	/* There are no descriptors left to accept with; may be NULL. */
+	void			(*on_full)(void *context);
+	void			*context;
 };
 
 struct http	*http_create(const struct http_setup *setup);
@@ -51,6 +54,8 @@ bool		 http_use_tls(struct http *http, const char **why_out);
 void		 http_accept_from(struct http *http, int fd, enum door door,
 		    bool is_tls, bool is_shared);
 void		 http_stop_accepting(struct http *http, int fd);
+/* What waits in its queue, before it may be closed for good. */
+void		 http_accept_waiting(struct http *http, int fd);
 
 void		 http_drain(struct http *http);
 unsigned	 http_connections(const struct http *http);

@@ -103,6 +103,7 @@ note_address(struct peer *peer)
 	buf_init(&out, sizeof peer->address_text - 1);
 	address_write_host(&peer->address, &out);
 	memcpy(peer->address_text, out.at, out.len + 1);
+	peer->address_len = out.len;
 	buf_fini(&out);
 }
 

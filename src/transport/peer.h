@@ -77,6 +77,7 @@ struct peer {
 	uint64_t	 who;
 	struct address	 address;
 	char		 address_text[INET6_ADDRSTRLEN];
+	size_t		 address_len;
 
 	/* The request at hand; one at a time. */
 	unsigned	 requests;

@@ -17,7 +17,6 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
-#include "base/stamp.h"
 
 #define LOOK_LEAST_MS 10
 #define LOOK_SHARE 20			/* of the time, at most one part */
@@ -165,7 +164,7 @@ keep_within_memory(struct peers *peers, size_t held)
 static void
 look(struct peers *peers, int64_t now)
 {
-	int64_t began_us = clock_us(), took_us;
+	int64_t took_ms;
 	struct peer *peer, *next;
 	size_t held = 0;
 
@@ -177,8 +176,8 @@ look(struct peers *peers, int64_t now)
 	}
 	keep_within_memory(peers, held);
 	linger_look(&peers->lingering, now);
-	took_us = clock_us() - began_us;
-	peers->look_at_ms = now + LOOK_LEAST_MS + took_us * LOOK_SHARE / 1000;
+	took_ms = loop_read_clock(peers->loop) - now;
+	peers->look_at_ms = now + LOOK_LEAST_MS + took_ms * LOOK_SHARE;
 }
 
 static void
@@ -190,7 +189,7 @@ on_turns_end(struct peers *peers)
 		timer_stop(loop_timers(peers->loop), &peers->tick);
 		return;
 	}
-	now = clock_ms();
+	now = loop_now_ms(peers->loop);
 	if (now >= peers->look_at_ms)
 		look(peers, now);
 	if (!timer_is_set(&peers->tick))

@@ -166,7 +166,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	op->method = text_of_iovec(req->input.method);
 	target_cut(text_of_iovec(req->input.path), &op->path, &op->query);
 	op_name(op, given_id(req));
-	op->client_address = text_of(peer->address_text);
+	op->client_address = text_from(peer->address_text,
+	    peer->address_len);
 	op->scheme = text_of_iovec(req->input.scheme->name);
 	/* Where there was no Host, h2o puts the name of our door. */
 	if (req->input.authority.base != req->hostconf->authority.host.base)

@@ -318,7 +318,7 @@ test_overtaken_while_reading(void)
 static void
 kill_a_writer(size_t after)
 {
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	int status;
 
 	if (pid == 0) {
@@ -390,7 +390,7 @@ test_dead_writer(void)
 	int status;
 
 	write_seq(1, 8);
-	pid = fork();
+	pid = child_start();
 	if (pid == 0) {
 		child_dies_quietly();
 		fault_use(&arms);

@@ -271,9 +271,8 @@ read_until_over(unsigned number, uint64_t seed)
 static pid_t
 start_writer(unsigned ring, uint32_t generation, uint64_t seed)
 {
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
-	must(pid >= 0);
 	if (pid == 0)
 		write_until_killed(ring, generation, seed);
 	return (pid);
@@ -342,8 +341,7 @@ main(void)
 	for (unsigned i = 0; i < READERS; i++) {
 		uint64_t its_seed = next_random(&seed);
 
-		readers[i] = fork();
-		must(readers[i] >= 0);
+		readers[i] = child_start();
 		if (readers[i] == 0) {
 			read_until_over(i, its_seed);
 			child_done();

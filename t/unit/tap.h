@@ -4,13 +4,15 @@
  *
  * test() begins a test; the checks up to the next test() belong to it. Each
  * test is one line of output; a check that fails says where and what, and
- * fails its test, and the test goes on.
+ * fails its test, and the test goes on. The caller keeps a test's name until
+ * the next.
  *
  * Holds always:
  *  1. Without done() there is no plan, so a program that ends early fails.
  *  2. A check evaluates its arguments once, and returns whether it held.
- *  3. A forked child ends by child_done(), and writes no TAP of its own:
- *     its parent looks at what it came to by ok(child_was_fine(pid)).
+ *  3. A child of child_start() ends by child_done(), and writes no TAP of
+ *     its own: its parent looks at what it came to by
+ *     ok(child_was_fine(pid)).
  *
  *	int
  *	main(void)
@@ -30,6 +32,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +127,20 @@ tap_is_text(text got, text wanted, const char *what, const char *file,
 
 /* Children. */
 
+/* A fork whose child does not outlive us, should we be killed or abort. */
+__attribute__((unused)) static pid_t
+child_start(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+	    getppid() != parent))
+		_exit(2);
+	if (pid < 0)
+		abort();
+	return (pid);
+}
+
 __attribute__((unused, noreturn)) static void
 child_done(void)
 {
@@ -153,7 +170,7 @@ child_dies_quietly(void)
 __attribute__((unused)) static bool
 aborts(void (*call)(void))
 {
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	int status;
 
 	if (pid == 0) {

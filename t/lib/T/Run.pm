@@ -160,7 +160,7 @@ sub psql {
 	open my $out, '-|', @command or die "psql: $!\n";
 	my $answer = do { local $/; <$out> } // q();
 	close $out or die "psql refused: $sql\n";
-	chomp $answer;
+	$answer =~ s/\n\z//;
 	return $answer;
 }
 

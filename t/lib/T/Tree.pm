@@ -41,7 +41,7 @@ sub walk {
 				$File::Find::prune = 1
 				    if $path =~ m{^(?:\.git|build.*|var
 					|autom4te\.cache|node_modules
-					|t/bench/results|partyline-[\d.]+)$}x;
+					|_build|_inst|_dest)$}x;
 				return;
 			}
 			push @found, $path

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The two clocks, and how times are written.
+ */
+#include "base/stamp.h"
+
+#include <time.h>
+
+#include "tap.h"
+
+int
+main(void)
+{
+	static const struct {
+		int64_t		 stamp;
+		const char	*written;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00.000Z" },
+		{ 1, "1970-01-01T00:00:00.001Z" },
+		{ 999, "1970-01-01T00:00:00.999Z" },
+		{ 1000, "1970-01-01T00:00:01.000Z" },
+		{ 1709164799999, "2024-02-28T23:59:59.999Z" },
+		{ 1709164800000, "2024-02-29T00:00:00.000Z" },
+		{ 1773601200042, "2026-03-15T19:00:00.042Z" },
+		{ 253402300799999, "9999-12-31T23:59:59.999Z" },
+	};
+	char written[STAMP_SIZE];
+	int64_t before, stamp;
+
+	test("times are written in UTC, to the millisecond");
+	setenv("TZ", "America/New_York", 1);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		stamp_write(cases[i].stamp, written);
+		is_text(written, cases[i].written);
+	}
+	/* The second before again: what is kept is not what was asked. */
+	stamp_write(1000, written);
+	is_text(written, "1970-01-01T00:00:01.000Z");
+
+	test("the clocks go forward, and agree");
+	before = clock_ms();
+	ok(clock_us() / 1000 - before < 1000);
+	ok(clock_us() / 1000 >= before);
+	ok(clock_ms() >= before);
+	stamp = stamp_now();
+	ok(stamp / 1000 - time(NULL) <= 1 && time(NULL) - stamp / 1000 <= 1);
+	return (done());
+}
