@@ -58,7 +58,8 @@ test_rows(void)
 {
 	test("every row has its name and text, at its own place");
 	for (unsigned i = 0; i < COUNTERS; i++)
-		ok(counter_rows[i].name != NULL && counter_rows[i].text != NULL);
+		ok(counter_rows[i].name != NULL &&
+		    counter_rows[i].text != NULL);
 	for (unsigned i = 0; i < GAUGES; i++)
 		ok(gauge_rows[i].name != NULL && gauge_rows[i].text != NULL);
 	for (unsigned i = 0; i < HISTOGRAMS; i++)

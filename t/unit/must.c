@@ -10,7 +10,7 @@
 
 #include "tap.h"
 
-static char *record;		/* shared with the children, as the segment is */
+static char *record;		/* shared with the children */
 static char said[4096];		/* what the last child wrote to stderr */
 static char *volatile nowhere;
 static volatile int zero;

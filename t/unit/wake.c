@@ -117,6 +117,10 @@ test_nothing_is_slept_through(void)
 	for (uint32_t round = 1; round <= ROUNDS; round++) {
 		meet(ours, its, 2 * round);
 		dawdle(round % 16);
+		/* On one core with others we might always be the first. */
+		while (round % 500 == 0 &&
+		    atomic_load(&segment->slots[1].is_sleeping) == 0)
+			sched_yield();
 		ring_write(&writer, &(struct ring_record){
 		    .kind = RING_EVENT, .seq = round });
 		wake_slot(segment, 1);
