@@ -74,6 +74,15 @@ sub emits {
 	    map { "SELECT (api.emit($ctx, '$_', 'some.event', '{}')).seq;" } @_;
 }
 
+# The log is read at the end: a slot keeps the cluster from removing it.
+my $slot = "emit_$$";
+$db->query("SELECT pg_create_physical_replication_slot('$slot', true)");
+
+END {
+	local $?;
+	eval { $db->query("SELECT pg_drop_replication_slot('$slot')") } if $db;
+}
+
 # Each begins where the last ended; the log is flushed up to there.
 sub wal_ends {
 	return $db->query('SELECT pg_switch_wal()');
