@@ -11,9 +11,11 @@ use File::Temp ();
 use IO::Socket::INET;
 use Test::More;
 use T::Command;
+use T::Db;
 use T::Http;
 use T::Run;
 use T::Server;
+use T::Store;
 use T::Table;
 use T::Wait;
 
@@ -76,6 +78,48 @@ my %when = (
 		isnt($lost->{err}, '', 'in words');
 		is(partyline('status', '--state-dir', $server->state_dir)
 			->{exit}, 0, 'the next one is answered');
+	},
+	db_connect_refused => sub {
+		my $db    = T::Db->new;
+		my $store = T::Store->start($db->url, env => {
+			PARTYLINE_FAULTS => 'db_connect_refused=20' });
+		ok($store->reaches('down'), 'PostgreSQL is said to be away');
+		ok($store->reaches('up', 30), 'and tried until it is there');
+		is($store->count('faults_hit'), 20, 'each refusal counted');
+	},
+	db_lost_after_send => sub {
+		my $db = T::Db->new;
+		$db->query('CREATE TABLE entry (word text)');
+		my $store = T::Store->start($db->url, statements => {
+			add => 'INSERT INTO entry VALUES ($1)',
+			look => 'SELECT count(*) FROM entry' });
+		$store->reaches('up');
+		$store->arm('db_lost_after_send');
+		$store->call(a => 'add', ['a']);
+		is_deeply([$store->answer('a')], ['unknown'],
+			'the outcome of a write is unknown');
+		ok((wait_until {
+			$db->query('SELECT count(*) FROM entry') == 1 } 15),
+			'and it was done all the same');
+		$store->arm('db_lost_after_send');
+		$store->call(b => 'look', [], kind => 'read');
+		is_deeply([$store->answer('b')], ['rows', 1, 1],
+			'a read is asked once more');
+	},
+	db_lost_before_sync => sub {
+		my $db = T::Db->new;
+		$db->query('CREATE TABLE entry (word text)');
+		my $store = T::Store->start($db->url, statements => {
+			add => 'INSERT INTO entry VALUES ($1) '
+				. 'RETURNING word' });
+		$store->reaches('up');
+		$store->arm('db_lost_before_sync');
+		$store->call(a => 'add', ['a']);
+		is_deeply([$store->answer('a')], ['unknown'],
+			'its row came, but that is no commit');
+		$store->call(b => 'add', ['b']);
+		is_deeply([$store->answer('b')], ['rows', 1, 'b'],
+			'the next goes down another connection');
 	},
 	log_disk_full => sub {
 		my $server = T::Server->start(workers => 1);

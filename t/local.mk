@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The tests. Every t/unit/NAME.c is a test t/unit/NAME.t of the build folder,
 # every t/fuzz/NAME.c one that replays its corpus (and, with --enable-fuzz, a
-# fuzzer): a new file needs no line here.
+# fuzzer), every t/drive/NAME.c a program that tests drive: a new file needs
+# no line here.
 
 unit_sources = $(filter-out %/ring_threads.c,$(wildcard $(srcdir)/t/unit/*.c))
 unit_tests = $(unit_sources:$(srcdir)/%.c=%.t)
@@ -9,7 +10,8 @@ fuzz_sources = $(filter-out %/replay.c,$(wildcard $(srcdir)/t/fuzz/*.c))
 fuzz_tests = $(fuzz_sources:$(srcdir)/%.c=%.t)
 fuzz_programs = $(fuzz_tests:.t=.fuzz)
 thread_tests = t/unit/ring_threads.t
-test_programs = $(unit_tests) $(thread_tests) $(fuzz_tests)
+drivers = $(patsubst $(srcdir)/%.c,%,$(wildcard $(srcdir)/t/drive/*.c))
+test_programs = $(unit_tests) $(thread_tests) $(fuzz_tests) $(drivers)
 
 thread_sources = src/plat/ring.c src/base/count.c src/base/fault.c \
 	src/base/mem.c src/base/must.c src/base/text.c
@@ -18,6 +20,10 @@ TEST_COMPILE = @$(MKDIR_P) $(@D) && $(COMPILE) -I$(srcdir)/t/unit \
 	-MMD -MP -MF $@.d -MT $@ $(HOUSE_LDFLAGS) $(LDFLAGS) -o $@
 
 $(unit_tests): %.t: $(srcdir)/%.c libpartyline.a
+	$(AM_V_CCLD)
+	$(TEST_COMPILE) $< $(LDADD) $(LIBS)
+
+$(drivers): %: $(srcdir)/%.c libpartyline.a
 	$(AM_V_CCLD)
 	$(TEST_COMPILE) $< $(LDADD) $(LIBS)
 
@@ -53,6 +59,7 @@ check-local: $(test_programs)
 CLEANFILES += $(test_programs) $(test_programs:=.d) $(fuzz_programs) \
 	$(fuzz_programs:=.d)
 # Not the folders themselves: what was built in them would come along.
-EXTRA_DIST += t/README.md t/allowed-skips t/run t/lib t/bench t/fuzz/corpus \
+EXTRA_DIST += t/README.md t/allowed-skips t/run t/lib t/bench t/drive \
+	t/fuzz/corpus \
 	$(wildcard $(srcdir)/t/*.t) $(wildcard $(srcdir)/t/unit/*.[ch]) \
 	$(wildcard $(srcdir)/t/fuzz/*.c)

@@ -91,6 +91,7 @@ int	command_config(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
 int	command_log(struct command *command);
+int	command_migrate(struct command *command);
 int	command_serve(struct command *command);
 int	command_status(struct command *command);
 int	command_version(struct command *command);

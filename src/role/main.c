@@ -7,6 +7,7 @@
  *	config			command_config.c
  *	status			command_status.c, over ctl.c
  *	log, fault		command_control.c, over ctl.c
+ *	migrate			command_migrate.c, over store/migrate.c
  *	help, version		command_help.c
  *	-x TABLE		tables.c: the tables of the program, printed
  */

@@ -35,6 +35,14 @@ COMMAND(log, "level [LEVEL]|reopen [-c FILE] [--state-dir DIR] [--json]",
     "reopen opens log_file anew, as the signal USR1 does.",
     "partyline log level debug\n"
     "partyline log reopen --state-dir /var/lib/partyline\n")
+COMMAND(migrate, "[-c FILE] [--set NAME=VALUE]... [--json]",
+    "bring the database to this program's schema",
+    "Runs what is new of the migrations in sql_dir against migrate_url, each\n"
+    "in a transaction of its own, then replaces the functions. Safe to run\n"
+    "again, and by several at once. Refused: a database that is newer than\n"
+    "this program, and a migration that was changed after it had run.",
+    "partyline migrate -c /etc/partyline/partyline.conf\n"
+    "partyline migrate --set migrate_url=postgresql://owner@/partyline\n")
 COMMAND(serve, "[-c FILE] [--set NAME=VALUE]...",
     "run the server",
     "Runs in the foreground until it is told to stop. Without a database_url\n"

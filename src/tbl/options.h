@@ -61,6 +61,22 @@ OPTION(connections_per_address, count, "1024", 1, 1000000, RELOAD,
 URL(database_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL: postgresql://user:password@host/name. Empty: the server "
     "runs a private one in state_dir.")
+OPTION(db_connections, count, "2", 1, 64, RELOAD,
+    "Connections of each worker to PostgreSQL that carry writes.")
+OPTION(db_depth, count, "32", 1, 1024, RELOAD,
+    "Calls of SQL in flight on one connection. Further ones wait.")
+OPTION(db_queue, count, "1024", 1, 1000000, RELOAD,
+    "Calls of SQL of each kind (writes, reads, slow ones) that may wait in a "
+    "worker. Past it, requests are answered 503.")
+OPTION(db_read_connections, count, "2", 1, 64, RELOAD,
+    "Connections of each worker to PostgreSQL that only read.")
+OPTION(db_slow_connections, count, "1", 1, 64, RELOAD,
+    "Connections of each worker to PostgreSQL for what takes long.")
+OPTION(db_slow_timeout, span, "1min", 100, 3600000, RELOAD,
+    "The same as db_timeout, for what takes long.")
+OPTION(db_timeout, span, "5s", 100, 3600000, RELOAD,
+    "How long a call of SQL may wait for a connection, how long PostgreSQL "
+    "may work on it, and how long connecting may take.")
 OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
     "How long a process that is told to leave may finish its work.")
 OPTION(jwt_secret, secret, "", 32, 4096, RELOAD,
@@ -101,6 +117,9 @@ OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,
     "carries the number.")
 OPTION(ring_size, bytes, "8MiB", 65536, 1073741824, RESTART,
     "Each process's outgoing ring, rounded up to a power of two.")
+OPTION(sql_dir, path, "", 0, 0, RESTART,
+    "The folder of migration/ and api/, which migrate runs. Empty: the one "
+    "beside the program, or the installed one.")
 OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
 OPTION(tls_certificate, path, "", 0, 0, RELOAD,

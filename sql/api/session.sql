@@ -1,0 +1,347 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Sessions of the picker: one active at a time, closed, archived, deleted.
+
+-- The session as a list shows it, without the last brace.
+CREATE FUNCTION api.session_head(s partyline.session)
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT '{"id":' || s.id
+	    || ',"notes":' || coalesce(to_json(s.notes)::text, 'null')
+	    || CASE WHEN s.is_active THEN ',"is_active":1,"created_at":"'
+		ELSE ',"is_active":0,"created_at":"' END
+	    || s.created_text
+	    || coalesce('","closed_at":"' || s.closed_text || '"',
+		'","closed_at":null')
+	    || ',"games_played":' || s.games_played
+$$;
+
+-- As GET /{id} shows it; NULL where there is none.
+CREATE FUNCTION api.session_text(ctx api.ctx, wanted bigint)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	body text;
+BEGIN
+	SELECT api.session_head(s)
+	    || CASE WHEN s.archived THEN ',"archived":1}' ELSE '}' END
+	INTO body
+	FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted;
+	RETURN body;
+END
+$$;
+
+-- As GET /active shows it.
+CREATE FUNCTION api.session_active_text(ctx api.ctx)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	body text;
+BEGIN
+	SELECT api.session_head(s) || '}' INTO body
+	FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant AND s.is_active;
+	RETURN coalesce(body,
+	    '{"session":null,"message":"No active session"}');
+END
+$$;
+
+-- The row of a session, locked; or the refusal.
+CREATE FUNCTION api.session_lock(ctx api.ctx, wanted bigint)
+RETURNS partyline.session LANGUAGE plpgsql AS $$
+DECLARE
+	session partyline.session;
+BEGIN
+	SELECT * INTO session FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
+	FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE 'session_not_found' USING ERRCODE = 'PT404';
+	END IF;
+	RETURN session;
+END
+$$;
+
+-- wanted: default (what is not archived), all, archived. most: NULL for all.
+CREATE FUNCTION api.session_list(ctx api.ctx, wanted text, most bigint,
+    skipped bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	answer api.answer;
+	with_archived boolean := wanted IN ('all', 'archived');
+	with_others boolean := coalesce(wanted, 'default') <> 'archived';
+	total bigint;
+	shown bigint;
+	before text;
+BEGIN
+	PERFORM api.enter(ctx);
+	skipped := greatest(skipped, 0);
+	SELECT count(*), count(*) FILTER (WHERE
+	    CASE WHEN s.archived THEN with_archived ELSE with_others END)
+	INTO total, shown
+	FROM partyline.session s WHERE s.tenant_id = ctx.tenant;
+
+	SELECT string_agg(page.line, ',') INTO answer.body
+	FROM (SELECT api.session_head(s) || '}' AS line
+	    FROM partyline.session s
+	    WHERE s.tenant_id = ctx.tenant AND CASE WHEN s.archived
+		THEN with_archived ELSE with_others END
+	    ORDER BY s.created_at DESC, s.id DESC
+	    LIMIT most OFFSET skipped) page;
+	answer := api.reply(200, '[' || coalesce(answer.body, '') || ']');
+
+	IF skipped > 0 THEN
+		SELECT s.created_text INTO before
+		FROM partyline.session s
+		WHERE s.tenant_id = ctx.tenant AND CASE WHEN s.archived
+		    THEN with_archived ELSE with_others END
+		ORDER BY s.created_at DESC, s.id DESC
+		LIMIT 1 OFFSET skipped - 1;
+	END IF;
+	answer.headers := '{"X-Total-Count":"' || shown
+	    || '","X-Absolute-Total":"' || total
+	    || coalesce('","X-Prev-Last-Date":"' || before, '') || '"}';
+	RETURN NEXT answer;
+END
+$$;
+
+CREATE FUNCTION api.session_active(ctx api.ctx)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	PERFORM api.enter(ctx);
+	RETURN NEXT api.reply(200, api.session_active_text(ctx));
+END
+$$;
+
+CREATE FUNCTION api.session_get(ctx api.ctx, wanted bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	body text;
+BEGIN
+	PERFORM api.enter(ctx);
+	body := api.session_text(ctx, wanted);
+	IF body IS NULL THEN
+		RAISE 'session_not_found' USING ERRCODE = 'PT404';
+	END IF;
+	RETURN NEXT api.reply(200, body);
+END
+$$;
+
+CREATE FUNCTION api.session_create(ctx api.ctx, notes text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer;
+	new_id bigint;
+	moment timestamptz;
+	moment_text text;
+	notes_text text := coalesce(to_json(notes)::text, 'null');
+	active bigint;
+BEGIN
+	PERFORM api.enter(ctx);
+	answer := api.repeated(ctx, 'session_create');
+	IF answer.status IS NOT NULL THEN
+		RETURN NEXT answer;
+		RETURN;
+	END IF;
+	new_id := api.next_id(ctx, 'session');
+	moment := api.moment();
+	moment_text := api.iso(moment);
+	LOOP
+		INSERT INTO partyline.session
+		    (tenant_id, id, notes, created_at, created_text)
+		VALUES (ctx.tenant, new_id, session_create.notes, moment,
+		    moment_text)
+		ON CONFLICT (tenant_id) WHERE is_active DO NOTHING;
+		EXIT WHEN FOUND;
+		SELECT s.id INTO active FROM partyline.session s
+		WHERE s.tenant_id = ctx.tenant AND s.is_active;
+		IF FOUND THEN
+			RAISE 'active_session_exists' USING ERRCODE = 'PT400',
+			    DETAIL = '{"activeSessionId":' || active || '}';
+		END IF;
+		-- It was closed between the two statements.
+	END LOOP;
+	PERFORM api.stream_create(ctx, 'session:' || new_id);
+	answer := api.reply(201, '{"id":' || new_id || ',"notes":'
+	    || notes_text || ',"is_active":1,"created_at":"' || moment_text
+	    || '","closed_at":null}');
+	PERFORM api.keep(ctx, 'session_create', 201, answer.body);
+	RETURN NEXT answer;
+	RETURN NEXT api.emit(ctx, 'lobby', 'session.started',
+	    '{"session":{"id":' || new_id
+	    || ',"is_active":1,"created_at":"' || moment_text
+	    || '","notes":' || notes_text || '}}');
+END
+$$;
+
+-- notes: NULL leaves what is there.
+CREATE FUNCTION api.session_close(ctx api.ctx, wanted bigint, new_notes text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer;
+	session partyline.session;
+	moment timestamptz;
+	scope text := 'session_close ' || wanted;
+BEGIN
+	PERFORM api.enter(ctx);
+	answer := api.repeated(ctx, scope);
+	IF answer.status IS NOT NULL THEN
+		RETURN NEXT answer;
+		RETURN;
+	END IF;
+	session := api.session_lock(ctx, wanted);
+	IF NOT session.is_active THEN
+		RAISE 'session_closed' USING ERRCODE = 'PT400';
+	END IF;
+	moment := api.moment();
+	UPDATE partyline.session s
+	SET is_active = false, closed_at = moment,
+	    closed_text = api.iso(moment),
+	    notes = coalesce(new_notes, s.notes)
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
+	RETURNING * INTO session;
+	answer := api.reply(200, api.session_head(session) || '}');
+	PERFORM api.keep(ctx, scope, 200, answer.body);
+	RETURN NEXT answer;
+	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'session.ended',
+	    '{"session":{"id":' || wanted || ',"is_active":0,"games_played":'
+	    || session.games_played || '}}');
+END
+$$;
+
+-- A session with its stream and its events; its row is locked.
+CREATE FUNCTION api.session_remove(ctx api.ctx, wanted bigint)
+RETURNS api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	event api.answer;
+BEGIN
+	DELETE FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted;
+	event := api.emit_control(ctx, 'session.deleted', '{"tenant":'
+	    || ctx.tenant || ',"stream":"session:' || wanted || '"}');
+	PERFORM api.stream_remove(ctx, 'session:' || wanted);
+	RETURN event;
+END
+$$;
+
+CREATE FUNCTION api.session_delete(ctx api.ctx, wanted bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	session partyline.session;
+BEGIN
+	PERFORM api.enter(ctx);
+	session := api.session_lock(ctx, wanted);
+	IF session.is_active THEN
+		RAISE 'session_delete_active' USING ERRCODE = 'PT400';
+	END IF;
+	RETURN NEXT api.reply(200,
+	    '{"message":"Session deleted successfully","sessionId":'
+	    || wanted || '}');
+	RETURN NEXT api.session_remove(ctx, wanted);
+END
+$$;
+
+-- Who stores events looks at `archived` under the stream's lock: so does who
+-- changes it.
+CREATE FUNCTION api.session_mark(ctx api.ctx, wanted bigint, mark boolean)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE partyline.session s SET archived = mark
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted;
+	PERFORM FROM partyline.stream s
+	WHERE s.tenant_id = ctx.tenant AND s.name = 'session:' || wanted
+	FOR UPDATE;
+END
+$$;
+
+CREATE FUNCTION api.session_archive(ctx api.ctx, wanted bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer;
+	session partyline.session;
+	scope text := 'session_archive ' || wanted;
+BEGIN
+	PERFORM api.enter(ctx);
+	answer := api.repeated(ctx, scope);
+	IF answer.status IS NULL THEN
+		session := api.session_lock(ctx, wanted);
+		IF session.is_active THEN
+			RAISE 'session_archive_active'
+			    USING ERRCODE = 'PT400';
+		END IF;
+		PERFORM api.session_mark(ctx, wanted, true);
+		answer := api.reply(200, '{"success":true}');
+		PERFORM api.keep(ctx, scope, 200, answer.body);
+	END IF;
+	RETURN NEXT answer;
+END
+$$;
+
+CREATE FUNCTION api.session_unarchive(ctx api.ctx, wanted bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer;
+	scope text := 'session_unarchive ' || wanted;
+BEGIN
+	PERFORM api.enter(ctx);
+	answer := api.repeated(ctx, scope);
+	IF answer.status IS NULL THEN
+		PERFORM api.session_lock(ctx, wanted);
+		PERFORM api.session_mark(ctx, wanted, false);
+		answer := api.reply(200, '{"success":true}');
+		PERFORM api.keep(ctx, scope, 200, answer.body);
+	END IF;
+	RETURN NEXT answer;
+END
+$$;
+
+-- archive, unarchive or delete all of ids, or none.
+CREATE FUNCTION api.session_bulk(ctx api.ctx, action text, ids bigint[])
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer;
+	found_ids bigint[];
+	active_ids bigint[];
+	missing_ids bigint[];
+	wanted bigint;
+BEGIN
+	PERFORM api.enter(ctx);
+	answer := api.repeated(ctx, 'session_bulk');
+	IF answer.status IS NOT NULL THEN
+		RETURN NEXT answer;
+		RETURN;
+	END IF;
+	SELECT coalesce(array_agg(locked.id ORDER BY locked.id), '{}'),
+	    array_agg(locked.id ORDER BY locked.id)
+		FILTER (WHERE locked.is_active)
+	INTO found_ids, active_ids
+	FROM (SELECT s.id, s.is_active FROM partyline.session s
+	    WHERE s.tenant_id = ctx.tenant AND s.id = ANY (ids)
+	    ORDER BY s.id FOR UPDATE) locked;
+	SELECT array_agg(DISTINCT w ORDER BY w) INTO missing_ids
+	FROM unnest(ids) w WHERE w <> ALL (found_ids);
+	IF missing_ids IS NOT NULL THEN
+		RAISE 'session_not_found' USING ERRCODE = 'PT404', DETAIL =
+		    '{"missingIds":' || to_json(missing_ids)::text || '}';
+	END IF;
+	IF active_ids IS NOT NULL AND action <> 'unarchive' THEN
+		RAISE '%', CASE action WHEN 'archive'
+		    THEN 'session_archive_active'
+		    ELSE 'session_delete_active' END
+		    USING ERRCODE = 'PT400', DETAIL =
+		    '{"activeIds":' || to_json(active_ids)::text || '}';
+	END IF;
+	answer := api.reply(200, '{"success":true,"affected":'
+	    || cardinality(found_ids) || '}');
+	PERFORM api.keep(ctx, 'session_bulk', 200, answer.body);
+	RETURN NEXT answer;
+	-- In the order of the streams' names.
+	FOR wanted IN SELECT w FROM unnest(found_ids) w
+	    ORDER BY w::text COLLATE "C" LOOP
+		IF action = 'delete' THEN
+			RETURN NEXT api.session_remove(ctx, wanted);
+		ELSE
+			PERFORM api.session_mark(ctx, wanted,
+			    action = 'archive');
+		END IF;
+	END LOOP;
+END
+$$;

@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Tenants, for the fleet role: look-up by workers, the rest by commands.
+-- Whatever changes one is told in `control`.
+
+CREATE FUNCTION api.tenant_text(t partyline.tenant)
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT json_build_object('id', t.id, 'slug', t.slug,
+	    'hosts', coalesce((SELECT json_agg(h.host ORDER BY h.host)
+		FROM partyline.tenant_host h WHERE h.tenant_id = t.id),
+		'[]'),
+	    'public_read', t.public_read, 'origins', t.origins,
+	    'max_connections', t.max_connections,
+	    'max_requests', t.max_requests, 'max_events', t.max_events,
+	    'max_storage', t.max_storage,
+	    'retention_days', t.retention_days,
+	    'created_at', t.created_text)::text
+$$;
+
+-- The tenant that a request belongs to: by slug where there is one, else by
+-- host, else `default`. 404 only for a slug that nobody has.
+CREATE FUNCTION api.tenant_find(wanted_host text, wanted_slug text)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	tenant partyline.tenant;
+BEGIN
+	IF wanted_slug IS NULL THEN
+		SELECT t.* INTO tenant
+		FROM partyline.tenant_host h
+		JOIN partyline.tenant t ON t.id = h.tenant_id
+		WHERE h.host = lower(wanted_host);
+		IF NOT FOUND THEN
+			wanted_slug := 'default';
+		END IF;
+	END IF;
+	IF wanted_slug IS NOT NULL THEN
+		SELECT t.* INTO tenant FROM partyline.tenant t
+		WHERE t.slug = wanted_slug AND t.id > 0;
+		IF NOT FOUND THEN
+			RAISE 'tenant_not_found' USING ERRCODE = 'PT404';
+		END IF;
+	END IF;
+	RETURN NEXT api.reply(200, api.tenant_text(tenant));
+END
+$$;
+
+CREATE FUNCTION api.tenant_list()
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	body text;
+BEGIN
+	SELECT string_agg(api.tenant_text(t), ',' ORDER BY t.slug)
+	INTO body FROM partyline.tenant t WHERE t.id > 0;
+	RETURN NEXT api.reply(200, '[' || body || ']');
+END
+$$;
+
+-- The row of a tenant, locked, and the rest of the transaction is his; or
+-- the refusal.
+CREATE FUNCTION api.tenant_lock(wanted text)
+RETURNS partyline.tenant LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+BEGIN
+	SELECT * INTO tenant FROM partyline.tenant t
+	WHERE t.slug = wanted AND t.id > 0
+	FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE 'tenant_not_found' USING ERRCODE = 'PT404';
+	END IF;
+	PERFORM set_config('partyline.tenant', tenant.id::text, true);
+	RETURN tenant;
+END
+$$;
+
+CREATE FUNCTION api.tenant_add(ctx api.ctx, wanted text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+	moment timestamptz := api.moment();
+BEGIN
+	PERFORM api.enter(ctx);
+	INSERT INTO partyline.tenant (slug, created_at, created_text)
+	VALUES (wanted, moment, api.iso(moment)) RETURNING * INTO tenant;
+	ctx.tenant := tenant.id;
+	PERFORM set_config('partyline.tenant', tenant.id::text, true);
+	RETURN NEXT api.reply(201, api.tenant_text(tenant));
+	RETURN NEXT api.emit_control(ctx, 'tenant.added',
+	    '{"tenant":' || tenant.id || '}');
+	PERFORM api.stream_create(ctx, 'lobby');
+END
+$$;
+
+-- Settings by name, values as text; NULL takes a limit away. hosts and
+-- origins are PostgreSQL's text of an array.
+CREATE FUNCTION api.tenant_set(ctx api.ctx, wanted text, names text[],
+    settings text[])
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+	setting text;
+BEGIN
+	PERFORM api.enter(ctx);
+	tenant := api.tenant_lock(wanted);
+	ctx.tenant := tenant.id;
+	FOR n IN 1 .. cardinality(names) LOOP
+		setting := settings[n];
+		IF names[n] <> ALL ('{hosts,origins,public_read,
+		    max_connections,max_requests,max_events,max_storage,
+		    retention_days}'::text[]) THEN
+			RAISE 'setting_unknown' USING ERRCODE = 'PT400',
+			    DETAIL = json_build_object('setting', names[n]);
+		END IF;
+		BEGIN
+			IF names[n] = 'hosts' THEN
+				DELETE FROM partyline.tenant_host h
+				WHERE h.tenant_id = tenant.id;
+				INSERT INTO partyline.tenant_host
+				    (host, tenant_id)
+				SELECT DISTINCT lower(h), tenant.id
+				FROM unnest(setting::text[]) h;
+			ELSE
+				EXECUTE format('UPDATE partyline.tenant '
+				    'SET %I = %L WHERE id = $1', names[n],
+				    setting) USING tenant.id;
+			END IF;
+		EXCEPTION WHEN data_exception OR check_violation
+		    OR not_null_violation THEN
+			RAISE 'setting_invalid' USING ERRCODE = 'PT400',
+			    DETAIL = json_build_object('setting', names[n]);
+		END;
+	END LOOP;
+	SELECT * INTO tenant FROM partyline.tenant t WHERE t.id = ctx.tenant;
+	RETURN NEXT api.reply(200, api.tenant_text(tenant));
+	RETURN NEXT api.emit_control(ctx, 'tenant.changed',
+	    '{"tenant":' || tenant.id || '}');
+END
+$$;
+
+-- With all that is his. What others stand on stays: `default`.
+CREATE FUNCTION api.tenant_remove(ctx api.ctx, wanted text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+BEGIN
+	PERFORM api.enter(ctx);
+	tenant := api.tenant_lock(wanted);
+	IF tenant.slug = 'default' THEN
+		RAISE 'tenant_default' USING ERRCODE = 'PT400';
+	END IF;
+	ctx.tenant := tenant.id;
+	RETURN NEXT api.reply(200, '{"id":' || tenant.id || '}');
+	RETURN NEXT api.emit_control(ctx, 'tenant.removed',
+	    '{"tenant":' || tenant.id || '}');
+	DELETE FROM partyline.event e WHERE e.tenant_id = tenant.id;
+	DELETE FROM partyline.idempotency i WHERE i.tenant_id = tenant.id;
+	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
+END
+$$;

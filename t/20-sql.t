@@ -1,0 +1,163 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+
+# The schema and its functions: pgTAP files of t/sql, each in a database of
+# its own; that names agree with the tables in C; that an owner who is no
+# superuser can put it all there; that the functions can be replaced under
+# connections that have prepared them.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use T::Run;
+use T::Sql;
+use T::Tree;
+use T::Wait;
+
+my $source = T::Run::source();
+
+# What a file says, line by line, as a subtest.
+sub pgtap {
+	my ($path) = @_;
+	my $db = T::Sql->database;
+	my ($text, $is_good) = T::Sql::run($db->name, '-U', 'partyline',
+		'-f', "$source/t/sql/prelude.psql", '-f', "$source/$path");
+	my ($planned, $seen) = (0, 0);
+
+	for my $line (split /\n/, $text) {
+		if ($line =~ /^1\.\.(\d+)$/) {
+			$planned = $1;
+		} elsif ($line =~ /^(not )?ok \d+(?: - (.*))?$/) {
+			ok(!$1, $2);
+			$seen++;
+		} elsif ($line ne q()) {
+			diag($line);
+		}
+	}
+	ok($is_good, 'psql came to the end');
+	is($seen, $planned, 'every test ran');
+	return;
+}
+
+for my $path (T::Tree::files(qr{^t/sql/\w+\.sql$})) {
+	subtest $path => sub { pgtap($path) };
+}
+
+subtest 'refusals are rows of errors.h with that status' => sub {
+	my $errors = T::Tree::text('src/tbl/errors.h');
+	my %status = $errors =~ /^ERROR\((\w+), (\d+),/mg;
+	my %raised;
+
+	for my $path (T::Tree::files(qr{^sql/api/\w+\.sql$})) {
+		my $text = T::Tree::text($path);
+
+		$raised{"$1 $2"} = 1
+		    while $text =~ /RAISE\ '(\w+)'\s+USING
+			\s+ERRCODE\ =\ 'PT(\d+)'/gx;
+		$raised{"$_ 400"} = 1
+		    for $text =~ /'(session_(?:(?:archive|delete)_active
+			|archived))'/gx;
+	}
+	cmp_ok(scalar keys %raised, '>', 10, 'they are found');
+	for my $raised (sort keys %raised) {
+		my ($name, $status) = split / /, $raised;
+
+		is($status{$name}, $status, $name);
+	}
+	my $names = T::Sql->database->query(
+		q{SELECT conname FROM pg_constraint
+		WHERE connamespace = 'partyline'::regnamespace
+		AND conname IN ('tenant_exists', 'tenant_host_taken',
+		'tenant_slug_invalid') UNION
+		SELECT relname FROM pg_class WHERE relname IN
+		('active_session_exists', 'admin_key_taken',
+		'admin_name_taken')});
+	ok($status{$_}, "constraint $_") for split /\n/, $names;
+	is(scalar(split /\n/, $names), 6, 'six constraints name errors');
+};
+
+subtest 'every migration and function file is plain SQL' => sub {
+	my (@wrong, %versions);
+
+	for my $path (T::Tree::files(qr{^sql/})) {
+		my $text = T::Tree::text($path) =~ s/--.*$//mgr
+		    =~ s/\$\$.*?\$\$//sgr;
+
+		push @wrong, T::Tree::matches($path, $text,
+			qr/^\s*\\|^\s*(?:BEGIN|COMMIT|ROLLBACK|VACUUM)\b
+			|\bCONCURRENTLY\b/mxi);
+		$versions{$1}++ if $path =~ m{^sql/migration/(\d{4})_\w+\.sql$};
+	}
+	found_none('no psql commands, no control of transactions', @wrong);
+	is_deeply([sort keys %versions],
+		[map { sprintf '%04d', $_ } 1 .. keys %versions],
+		'migrations are numbered without gaps');
+};
+
+subtest 'an owner without rights of his own' => sub {
+	T::Sql->database;	# makes the roles
+	my $name = "t_owner_$$";
+
+	T::Run::psql('postgres', "CREATE ROLE $name LOGIN NOINHERIT");
+	T::Run::psql('postgres', "CREATE DATABASE $name OWNER $name");
+	ok(eval { T::Sql::install($name, $name); 1 }, 'migrates') or diag $@;
+	ok(eval { T::Sql::install_api($name, $name); 1 },
+		'and replaces the functions') or diag $@;
+	is(T::Sql::must_run($name, '-U', $name, '-c',
+		'SELECT count(*) FROM partyline.tenant'), "0\n",
+		'but row-level security is forced on him too');
+	my ($text, $is_good) = T::Sql::run($name, '-U', $name, '-c',
+		'SET ROLE partyline_server');
+	ok(!$is_good, 'and the roles are not his');
+	T::Run::psql('postgres', "GRANT partyline_server, partyline_fleet"
+		. " TO $name");
+	is(T::Sql::must_run($name, '-U', $name, '-c',
+		'UPDATE partyline.installation SET timeline = $$x$$', '-c',
+		'SET ROLE partyline_server', '-c',
+		'SELECT renewed FROM api.connect()', '-c',
+		'SELECT current_user'), "t\npartyline_server\n",
+		'a login with both renews the epochs');
+	my @reader = ($name, '-U', $name, '-c', 'SET ROLE partyline_server',
+		'-c', 'SET default_transaction_read_only = on', '-c',
+		'SELECT renewed FROM api.connect()');
+	is(T::Sql::must_run(@reader), "f\n", 'one that only reads need not');
+	T::Run::psql($name, 'UPDATE partyline.installation SET'
+		. ' timeline = $$x$$');
+	($text, $is_good) = T::Sql::run(@reader);
+	ok(!$is_good, 'and cannot: it waits for one that can');
+	T::Run::psql('postgres', "DROP DATABASE $name");
+	T::Run::psql('postgres', "DROP ROLE $name");
+};
+
+subtest 'functions are replaced under open connections' => sub {
+	my $db  = T::Sql->database;
+	my $out = T::Run::folder() . "/replaced.$$";
+	my @command = T::Sql::psql($db->name, '-U', 'partyline', '-o', $out);
+	my $said = sub {
+		open my $file, '<', $out or return q();
+		local $/;
+		return <$file> // q();
+	};
+
+	my $pid = open my $to, '|-', @command or die "psql: $!\n";
+	$to->autoflush(1);
+	print $to 'PREPARE op AS SELECT * FROM api.session_get('
+	    . q{ROW($1,$2,$3,$4,$5,$6,$7)::api.ctx, $8);}
+	    . ' PREPARE make AS SELECT status FROM api.session_create('
+	    . 'ROW($1,$2,$3,$4,$5,$6,$7)::api.ctx, $8);'
+	    . q{ EXECUTE make(1,NULL,'','r',NULL,NULL,'','x');}, "\n";
+	my $get = q{EXECUTE op(1,NULL,'','r',NULL,NULL,'',1);} . "\n";
+	print $to $get;
+	ok((wait_until { $said->() =~ /"id":1/ } 20), 'before');
+	my $before = length $said->();
+	T::Sql::install_api($db->name);
+	print $to $get x 2;
+	close $to;
+	is($? >> 8, 0, 'nothing is refused');
+	is(() = substr($said->(), $before) =~ /"id":1/g, 2, 'after');
+	unlink $out;
+};
+
+done_testing;

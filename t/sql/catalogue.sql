@@ -1,0 +1,128 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What the catalogue has to say about roles and row-level security.
+
+SELECT plan(17);
+
+-- Tables that belong to no tenant. A table is here or has the policy.
+CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version', 'host',
+    'installation', 'schema_version', 'secret'])::name AS name;
+-- What the fleet role sees of all tenants.
+CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency',
+    'stream', 'tenant', 'tenant_host', 'ticket',
+    'token_revocation'])::name AS name;
+CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
+    WHERE c.relnamespace = 'partyline'::regnamespace
+    AND c.relkind IN ('r', 'p');
+
+SELECT is_empty($$
+	SELECT relname FROM ours
+	WHERE NOT (relrowsecurity AND relforcerowsecurity)
+	    AND relname NOT IN (SELECT name FROM of_nobody)
+$$, 'every table of a tenant has row-level security, forced');
+
+SELECT is_empty($$
+	SELECT name FROM of_nobody
+	WHERE name NOT IN (SELECT relname FROM ours WHERE NOT relrowsecurity)
+$$, 'the exceptions are tables without it');
+
+SELECT is_empty($$
+	SELECT relname FROM ours
+	WHERE relrowsecurity AND relname <> 'tenant' AND NOT EXISTS (
+	    SELECT FROM pg_attribute a WHERE a.attrelid = ours.oid
+	    AND a.attname = 'tenant_id' AND a.attnotnull)
+$$, 'each has a tenant_id');
+
+SELECT is_empty($$
+	SELECT relname FROM ours
+	WHERE relrowsecurity AND relname NOT IN ('tenant', 'tenant_host')
+	AND NOT EXISTS (
+	    SELECT FROM pg_index i
+	    JOIN pg_attribute a ON a.attrelid = i.indrelid
+		AND a.attnum = i.indkey[0]
+	    WHERE i.indrelid = ours.oid AND i.indisprimary
+		AND a.attname = 'tenant_id')
+$$, 'and it is the first of its primary key');
+
+SELECT is_empty($$
+	SELECT o.relname FROM ours o WHERE o.relrowsecurity AND NOT EXISTS (
+	    SELECT FROM pg_policies p WHERE p.schemaname = 'partyline'
+	    AND p.tablename = o.relname AND p.policyname = 'tenant'
+	    AND p.roles = '{public}' AND p.cmd = 'ALL'
+	    AND p.with_check IS NULL AND p.qual = format('(%s = (NULLIF('
+		'current_setting(''partyline.tenant''::text, true), '
+		'''''::text))::integer)', CASE o.relname WHEN 'tenant'
+		THEN 'id' ELSE 'tenant_id' END))
+$$, 'the policy is the same everywhere');
+
+SELECT is(ARRAY(SELECT tablename::text FROM pg_policies
+	WHERE schemaname = 'partyline' AND policyname <> 'tenant' ORDER BY 1),
+    ARRAY(SELECT name::text FROM of_fleet ORDER BY 1),
+    'the only other policies are of listed tables');
+
+SELECT is_empty($$
+	SELECT FROM pg_policies WHERE schemaname = 'partyline'
+	AND policyname <> 'tenant' AND roles <> '{partyline_fleet}'
+$$, 'and are the fleet role''s');
+
+SELECT is(count(*) FILTER (WHERE NOT (rolsuper OR rolbypassrls
+	OR rolcreaterole OR rolcreatedb OR rolcanlogin OR rolinherit
+	OR rolreplication)), 2::bigint, 'the roles can do nothing by themselves')
+FROM pg_roles WHERE rolname IN ('partyline_server', 'partyline_fleet');
+
+SELECT is_empty($$
+	SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
+	WHERE r.rolname IN ('partyline_server', 'partyline_fleet')
+$$, 'and are members of no other');
+
+SELECT is_empty($$
+	SELECT FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+	WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
+	AND r.rolname IN ('partyline_server', 'partyline_fleet')
+$$, 'they own nothing in this cluster');
+
+SELECT is_empty($$
+	SELECT c.relname FROM pg_class c, unnest(c.relacl) a
+	WHERE c.relnamespace = 'partyline'::regnamespace
+	AND (a::text LIKE '=%' OR a::text ~ '^partyline_\w+=[^/]*[Dxt]')
+$$, 'nobody else has rights on a table; truncate and triggers nobody');
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure FROM pg_proc p
+	WHERE p.pronamespace = 'api'::regnamespace
+	AND (p.prosecdef OR p.prolang NOT IN (SELECT oid FROM pg_language
+	    WHERE lanname IN ('plpgsql', 'sql')))
+$$, 'every function runs with the rights of its caller');
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a
+	WHERE p.pronamespace = 'api'::regnamespace AND a.grantee = 0
+$$, 'and not everybody may call it');
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure FROM pg_proc p
+	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset
+	AND (p.prolang <> (SELECT oid FROM pg_language
+	    WHERE lanname = 'plpgsql') OR p.prorettype <> 'api.answer'::regtype)
+$$, 'an operation is plpgsql and gives api.answer');
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure FROM pg_proc p
+	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset
+	AND 'api.ctx'::regtype = ANY (p.proargtypes::oid[])
+	AND p.proargtypes[0] = 'api.ctx'::regtype
+	AND p.prosrc !~ '^\s*(?:DECLARE.*?\n)?BEGIN\n\tPERFORM api.enter\(ctx\);'
+$$, 'one with a ctx opens with api.enter');
+
+SELECT is_empty($$
+	SELECT relname FROM ours WHERE relrowsecurity
+	AND NOT has_table_privilege('partyline_fleet', oid, 'SELECT')
+	AND NOT has_table_privilege('partyline_server', oid, 'SELECT')
+$$, 'no table is out of reach');
+
+SELECT is_empty($$
+	SELECT c.conrelid::regclass FROM pg_constraint c
+	WHERE c.connamespace = 'partyline'::regnamespace AND NOT c.convalidated
+$$, 'all constraints are valid');
+
+SELECT * FROM finish();

@@ -1,0 +1,110 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What each role sees and may write, table by table, whatever it asks.
+
+SELECT plan(25);
+
+SELECT is(status, 201, 'two tenants')
+FROM t.fleet($$api.tenant_add(t.ctx(NULL), 'other')$$) WHERE status > 0;
+SELECT is(count(*), 4::bigint, 'with rows in every table') FROM (
+	SELECT t.server(format('api.session_create(t.ctx(%s, %L, %L), NULL)',
+	    n, 'key', 'hash')) FROM unnest(ARRAY[1, 2]) n) a;
+SELECT is(count(*), 2::bigint, 'tickets')
+FROM unnest(ARRAY[1, 2]) n, t.server(format(
+    'api.ticket_create(t.ctx(%s), %L, %L)', n, 'lobby', 'hash'));
+SELECT is(count(*), 2::bigint, 'admins')
+FROM unnest(ARRAY[1, 2]) n, t.fleet(format(
+    'api.admin_add(t.ctx(%s), %L, %L, %L, %L)', n, 'Ann', 'admin', 'l', 'h'));
+SELECT is(count(*), 4::bigint, 'revocations')
+FROM unnest(ARRAY[1, 2]) n, t.fleet(format(
+    'api.token_revoke(t.ctx(%s), %L, NULL)', n, 'token'));
+SELECT is(count(*), 2::bigint, 'hosts')
+FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'other', '{hosts}',
+    '{"{o.example}"}')$$);
+
+CREATE TEMP TABLE guarded AS
+SELECT c.relname::text AS name, c.oid,
+    CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END AS tenant
+FROM pg_class c WHERE c.relnamespace = 'partyline'::regnamespace
+    AND c.relkind = 'r' AND c.relrowsecurity;
+
+SELECT is_empty($$
+	SELECT name FROM guarded WHERE t.rows('none', '', format(
+	    'SELECT FROM partyline.%I WHERE %I = 2', name, tenant)) = 0
+$$, 'tenant 2 has rows everywhere');
+SELECT is_empty($$
+	SELECT name FROM guarded
+	WHERE has_table_privilege('partyline_server', oid, 'SELECT')
+	AND t.rows('partyline_server', '1', format(
+	    'SELECT FROM partyline.%I WHERE %I <> 1', name, tenant)) > 0
+$$, 'the server sees none of them as tenant 1');
+SELECT is_empty($$
+	SELECT name FROM guarded
+	WHERE has_table_privilege('partyline_server', oid, 'SELECT')
+	AND t.rows('partyline_server', '1', format(
+	    'SELECT FROM partyline.%I', name)) = 0
+$$, 'but sees its own');
+SELECT is_empty($$
+	SELECT name FROM guarded, unnest(ARRAY['', '0', '77']) other
+	WHERE has_table_privilege('partyline_server', oid, 'SELECT')
+	AND t.rows('partyline_server', other, format(
+	    'SELECT FROM partyline.%I WHERE %I > 0', name, tenant)) > 0
+$$, 'and nothing at all as nobody');
+SELECT is_empty($$
+	SELECT name FROM guarded
+	WHERE has_table_privilege('partyline_server', oid, 'DELETE')
+	AND t.rows('partyline_server', '1', format(
+	    'DELETE FROM partyline.%I WHERE %I = 2', name, tenant)) > 0
+$$, 'it deletes none');
+SELECT is_empty($$
+	SELECT name FROM guarded
+	WHERE has_table_privilege('partyline_server', oid, 'UPDATE')
+	AND t.rows('partyline_server', '1', format(
+	    'UPDATE partyline.%I SET %2$I = %2$I WHERE %2$I = 2',
+	    name, tenant)) > 0
+$$, 'it changes none');
+SELECT is_empty($$
+	SELECT name FROM guarded
+	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
+	AND name NOT IN ('event', 'idempotency', 'stream', 'tenant',
+	    'tenant_host', 'ticket', 'token_revocation')
+	AND t.rows('partyline_fleet', '1', format(
+	    'SELECT FROM partyline.%I WHERE %I <> 1', name, tenant)) > 0
+$$, 'the fleet sees of others only what is listed');
+SELECT is(t.rows('partyline_fleet', '', 'SELECT FROM partyline.tenant'),
+    3::bigint, 'which it does see');
+
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'INSERT INTO partyline.stream (tenant_id, name) VALUES (2, ''x'')')$$,
+    '42501', NULL, 'nobody writes into another tenant');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'UPDATE partyline.session SET tenant_id = 2')$$,
+    '42501', NULL, 'nor moves a row there');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'UPDATE partyline.admin SET role = ''admin''')$$,
+    '42501', NULL, 'the server makes no admins');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'UPDATE partyline.event SET payload = NULL')$$,
+    '42501', NULL, 'and changes no event');
+SELECT throws_ok($$SELECT t.rows('partyline_fleet', '1',
+    'UPDATE partyline.event SET payload = NULL')$$,
+    '42501', NULL, 'nor does the fleet');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'SELECT FROM partyline.tenant_host')$$,
+    '42501', NULL, 'the server looks up no tenants');
+SELECT throws_ok($$SELECT t.rows('partyline_fleet', '1',
+    'SELECT FROM partyline.session')$$,
+    '42501', NULL, 'the fleet reads no sessions');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'CREATE TABLE partyline.mine ()')$$, '42501', NULL, 'nobody makes tables');
+SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
+    'ALTER TABLE partyline.session DISABLE ROW LEVEL SECURITY')$$,
+    '42501', NULL, 'nor takes the policies away');
+SELECT throws_ok($$SELECT t.server('api.tenant_add(t.ctx(), ''mine'')')$$,
+    '42501', NULL, 'the server adds no tenants');
+
+SELECT is(count(*), 0::bigint, 'the list has no tenant 0')
+FROM t.fleet('api.tenant_list()') a, json_array_elements(a.body::json) o
+WHERE o->>'id' = '0';
+
+SELECT * FROM finish();
