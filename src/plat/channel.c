@@ -29,9 +29,9 @@ channel_open(int *master_out, int *child_out)
 }
 
 bool
-channel_send(int channel, const struct channel_message *message, int fd)
+channel_send_bytes(int socket, const void *at, size_t len, int fd)
 {
-	struct iovec part = { (void *)(uintptr_t)message, sizeof *message };
+	struct iovec part = { (void *)(uintptr_t)at, len };
 	union ancillary ancillary = { .buffer = { 0 } };
 	struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t sent;
@@ -48,9 +48,15 @@ channel_send(int channel, const struct channel_message *message, int fd)
 		memcpy(CMSG_DATA(header), &fd, sizeof fd);
 	}
 	do
-		sent = sendmsg(channel, &packet, MSG_NOSIGNAL);
+		sent = sendmsg(socket, &packet, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	return (sent == (ssize_t)sizeof *message);
+	return (sent == (ssize_t)len);
+}
+
+bool
+channel_send(int channel, const struct channel_message *message, int fd)
+{
+	return (channel_send_bytes(channel, message, sizeof *message, fd));
 }
 
 enum channel_got

@@ -24,6 +24,7 @@
 #define PLAT_CHANNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum channel_word { CHANNEL_ACCEPT = 1, CHANNEL_RELEASE, CHANNEL_DRAIN,
@@ -44,6 +45,8 @@ bool	channel_open(int *master_out, int *child_out);
 /* fd: -1 for none; stays the sender's. */
 bool	channel_send(int channel, const struct channel_message *message,
 	    int fd);
+/* Any bytes over any Unix socket, the descriptor with the first of them. */
+bool	channel_send_bytes(int socket, const void *at, size_t len, int fd);
 /* *fd_out is the receiver's to close, or -1. */
 enum channel_got channel_receive(int channel,
 	    struct channel_message *message_out, int *fd_out);

@@ -131,24 +131,14 @@ server_reopen_log(struct server *server)
 	return (true);
 }
 
-static size_t
-power_of_two_from(size_t size)
-{
-	size_t power = 4096;
-
-	while (power < size)
-		power *= 2;
-	return (power);
-}
-
 void
 boot_segment(struct server *server)
 {
 	const struct conf *conf = server->conf;
 
 	server->segment = segment_create((unsigned)conf->max_processes,
-	    power_of_two_from((size_t)conf->ring_size),
-	    (size_t)conf->ring_record_max, &server->segment_fd);
+	    (size_t)conf->ring_size, (size_t)conf->ring_record_max,
+	    &server->segment_fd);
 	if (server->segment == NULL)
 		die(EX_OSERR, "the shared segment cannot be made: %s; lower "
 		    "ring_size or max_processes, or give the system more "

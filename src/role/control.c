@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stamp.h"
+#include "plat/channel.h"
 #include "role/server.h"
 
 #define LINES_MOST	(CONTROL_POLLS - 1)
@@ -100,26 +101,8 @@ line_cut(struct control_line *line)
 static void
 line_answer(struct control_line *line, text answer, int fd)
 {
-	union {
-		char		buffer[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr	aligned;
-	} ancillary = { .buffer = { 0 } };
-	struct iovec part = { (void *)(uintptr_t)answer.at, answer.len };
-	struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *header;
-
-		packet.msg_control = ancillary.buffer;
-		packet.msg_controllen = sizeof ancillary.buffer;
-		header = CMSG_FIRSTHDR(&packet);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(header), &fd, sizeof fd);
-	}
 	/* Answers are far smaller than what the kernel takes at once. */
-	if (sendmsg(line->fd, &packet, MSG_NOSIGNAL) < 0)
+	if (!channel_send_bytes(line->fd, answer.at, answer.len, fd))
 		log_debug("control answer not taken",
 		    F("why", strerror(errno)));
 	line_cut(line);
