@@ -260,6 +260,68 @@ subtest 'reads and slow calls have their own connections' => sub {
 	is(($store->answer('tslow'))[2], '7s', 'the time of a slow one');
 };
 
+subtest 'lanes have their roles and statements' => sub {
+	$db->query(q{DO $$ BEGIN CREATE ROLE partyline_store_fleet; }
+		. q{EXCEPTION WHEN duplicate_object THEN NULL; END $$});
+	$db->query('CREATE TABLE secret (word text)');
+	$db->query('GRANT SELECT ON secret TO partyline_store_fleet');
+	$db->query("INSERT INTO secret VALUES ('told')");
+	# What the fleet alone may read cannot even be prepared elsewhere.
+	my $store = T::Store->start($db->url, fleet => 1,
+		set        => { db_connections => 1 },
+		roles      => { fleet => 'partyline_store_fleet' },
+		statements => {
+			role         => $statements{role},
+			'told@fleet' => 'SELECT word FROM secret',
+			'pid@slow'   => $statements{pid},
+			prepared     => 'SELECT count(*) FROM '
+			    . 'pg_prepared_statements',
+		});
+	ok((wait_until { $store->count('db_connections_ready') == 5 } 15),
+		'one more connection is ready');
+	$store->call($_ => 'role', [], kind => $_) for qw(write fleet);
+	is(($store->answer('write'))[2], 'partyline', 'a write as who we are');
+	is(($store->answer('fleet'))[2], 'partyline_store_fleet',
+		'the fleet as its role');
+	$store->call(told => 'told', [], kind => 'fleet');
+	is(($store->answer('told'))[2], 'told', 'with its rights');
+	$store->call("p$_" => 'prepared', [], kind => $_)
+	    for qw(write slow fleet);
+	is(join(' ', map { ($store->answer("p$_"))[2] } qw(write slow fleet)),
+		'2 3 3', 'each lane prepares its own statements');
+};
+
+subtest 'a login that lacks the roles' => sub {
+	my $login = "t_login_$$";
+
+	$db->query("CREATE ROLE $login LOGIN NOINHERIT");
+	$db->query(q{DO $$ BEGIN CREATE ROLE partyline_store_server; }
+		. q{EXCEPTION WHEN duplicate_object THEN NULL; END $$});
+	my $store = T::Store->start(
+		$db->url =~ s{//partyline}{//$login}r, fleet => 1,
+		roles => { (map { $_ => 'partyline_store_server' }
+			qw(write read slow)),
+			fleet => 'partyline_store_fleet' },
+		statements => { role => $statements{role} });
+	ok($store->reaches('down'), 'is refused');
+	like(($store->states)[-1][1], qr/permission\ denied\ to\ set\ role
+		.*GRANT\ partyline_store_server,\ partyline_store_fleet
+		\ TO\ "$login"/x, 'and told what to grant');
+	$db->query("GRANT partyline_store_server TO $login");
+	$db->query("GRANT partyline_store_fleet TO $login");
+	ok($store->reaches('up'), 'granted, it is taken');
+	$store->call($_ => 'role', [], kind => $_) for qw(read fleet);
+	is(($store->answer('read'))[2], 'partyline_store_server', 'as one');
+	is(($store->answer('fleet'))[2], 'partyline_store_fleet', 'or other');
+	$store->end;
+	$db->query("DROP ROLE $login");
+	$store = T::Store->start($db->url, statements => {},
+		roles => { write => 'partyline_store_nobody' });
+	ok($store->reaches('down'), 'a role that is not there');
+	like(($store->states)[-1][1], qr/nobody.*\(see partyline migrate\)/,
+		'is made by the migrations');
+};
+
 subtest 'a stuck query ends' => sub {
 	my $store = store($db->url, db_timeout => '400ms',
 		db_connections => 1);

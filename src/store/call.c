@@ -59,7 +59,8 @@ call_row_read(const struct db_answer *answer, unsigned row,
 	*out = (struct call_row){ .is_event = status.at == NULL,
 	    .body = db_field(answer, row, 2),
 	    .stream = db_field(answer, row, 3),
-	    .epoch = db_field(answer, row, 4), .is_live = seq.at == NULL,
+	    .epoch = db_field(answer, row, 4),
+	    .is_live = status.at == NULL && seq.at == NULL,
 	    .headers = db_field(answer, row, 6),
 	    .refusal = db_field(answer, row, 7) };
 	if (!read_number(db_field(answer, row, 0), 0, INT32_MAX, &element))
@@ -69,6 +70,10 @@ call_row_read(const struct db_answer *answer, unsigned row,
 		if (!read_number(status, 200, 599, &number))
 			return (false);
 		out->status = (unsigned)number;
+		if (seq.at != NULL &&
+		    !read_number(seq, 0, INT64_MAX, &number))
+			return (false);
+		out->seq = seq.at != NULL ? (uint64_t)number : 0;
 		return (true);
 	}
 	if (out->body.at == NULL || out->stream.at == NULL)

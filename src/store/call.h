@@ -10,9 +10,11 @@
  *	        0 |	   | {…}  | session:7 | k3    |	 12 |	      |
  *	        0 |	   | {…}  | session:7 | k3    |	    |	      |
  *	        1 |    409 | {…}  |	      |	      |	    |	      | name
+ *	        0 |    200 | 1    | session:7 | k3    |	 12 |	      |
  *
- * The first is an answer, the next an event, the third a LIVE one, the last
- * the refusal of an element of a batch, whose body are its extras.
+ * The first is an answer, the next an event, the third a LIVE one, the next
+ * the refusal of an element of a batch, whose body are its extras. The last
+ * is an answer that tells of a stream, with its head.
  *
  * Holds always:
  *  1. A statement's parameters are those of the context, in the order of
@@ -65,10 +67,11 @@ struct call_row {
 	text		body;		/* JSON; at NULL: an answer has none */
 	text		headers;	/* JSON; at NULL: no more than usual */
 	text		refusal;	/* the error's name; at NULL: none */
-	text		stream;		/* of an event, as are these */
+	text		stream;		/* of an event, as are these; of an
+					 * answer where it tells of a stream */
 	text		epoch;
-	bool		is_live;	/* it has no number */
-	uint64_t	seq;
+	bool		is_live;	/* an event that has no number */
+	uint64_t	seq;		/* of an answer: the stream's head */
 };
 
 /* Why PostgreSQL refused, as far as it matters to whoever answers. */

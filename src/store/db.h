@@ -9,14 +9,15 @@
  *	    v       .-----------------------------.    links, depth in flight
  *	 writes  -> | waiting, at most queue      | -> ====  ====
  *	 reads   -> |                             | -> ====  ====  read only
- *	 slow    -> '-----------------------------' -> ====
+ *	 slow    -> |                             | -> ====
+ *	 fleet   -> '-----------------------------' -> ====  as fleet role
  *
  * Holds always:
  *  1. Every call is answered exactly once, unless it was abandoned. An
  *     answer is valid until on_answer returns.
  *  2. DB_ROWS and DB_REFUSED are told only after the sync of the call came:
  *     rows alone are no commit. The sync never came: DB_UNKNOWN for all but
- *     reads. DB_FAILED: the call had no effect and will have none.
+ *     DB_READ. DB_FAILED: the call had no effect and will have none.
  *  3. Writes of one stream go down one connection in the order of their
  *     calls; the stream moves to another one only when none of them is on
  *     its way, or when the connection was lost. Reads go down connections
@@ -30,10 +31,11 @@
  *     connection.
  *  6. A call whose caller is gone keeps its place until its sync: only
  *     its on_answer is not called.
- *  7. A connection takes calls only after `begin` was said, the identity
- *     was found good and all statements were prepared. A lost one is made
- *     again at once, then with growing pauses, for ever. While a lane has
- *     none and cannot get one, its calls are answered DB_FAILED at once.
+ *  7. A connection takes calls only after it took its lane's role, `begin`
+ *     was said, the identity was found good and the statements of its lane
+ *     were prepared. A lost one is made again at once, then with growing
+ *     pauses, for ever. While a lane has none and cannot get one, its calls
+ *     are answered DB_FAILED at once.
  *  8. Everything happens inside callbacks of the loop, and inside db_call,
  *     db_abandon and db_pool_destroy. on_answer may call the first two.
  *
@@ -41,7 +43,7 @@
  * or a Unix socket. What the setup points to stays valid as long as the pool.
  *
  *	struct db_setup setup = { .loop = loop, .statements = statements,
- *	    .statements_count = n, .begin = begin, .begin_count = 1,
+ *	    .statements_count = n, .on_identity = on_identity,
  *	    .on_state = on_state, .context = worker };
  *	db_setup_from(&setup, conf);
  *	pool = db_pool_create(&setup);
@@ -65,7 +67,7 @@ struct pg_result;
 struct db_pool;
 struct db_query;		/* a call on its way */
 
-enum db_kind { DB_WRITE, DB_READ, DB_SLOW, DB_KINDS };
+enum db_kind { DB_WRITE, DB_READ, DB_SLOW, DB_FLEET, DB_KINDS };
 
 enum db_result {
 	DB_ROWS,		/* committed; rows may be none */
@@ -108,6 +110,7 @@ struct db_call {
 struct db_statement {
 	const char	*name;
 	const char	*sql;
+	unsigned	 lanes;		/* 1u << DB_READ | …; 0: all */
 };
 
 enum db_state { DB_STARTING, DB_UP, DB_DOWN };
@@ -115,12 +118,13 @@ enum db_state { DB_STARTING, DB_UP, DB_DOWN };
 struct db_setup {
 	struct loop	*loop;
 	const char	*url;
-	const char	*const *begin;	/* said first: SET ROLE … */
+	const char	*role[DB_KINDS]; /* taken first; NULL: none */
+	const char	*const *begin;	/* said after that */
 	unsigned	 begin_count;
 	const char	*identity;	/* asked after that; NULL: nothing */
 	const struct db_statement *statements;
 	unsigned	 statements_count;
-	unsigned	 connections[DB_KINDS];
+	unsigned	 connections[DB_KINDS];	/* 0: no such lane */
 	unsigned	 depth;
 	unsigned	 queue;
 	int64_t		 timeout_ms;
@@ -128,13 +132,17 @@ struct db_setup {
 	/* NULL: this is the database we know; else why it is not. */
 	const char	*(*on_identity)(void *context,
 			    const struct db_answer *answer);
-	/* DB_UP: each lane has a connection. why is "" but for DB_DOWN. */
+	/* DB_UP: each lane that there is has a connection. why is "" but
+	 * for DB_DOWN. */
 	void		(*on_state)(void *context, enum db_state state,
 			    const char *why);
 	void		*context;	/* of both */
 };
 
-/* What options say: url, connections, depth, queue and times. */
+/*
+ * What options say (url, connections, depth, queue, times), and what every
+ * connection of the product says first: roles, begin, identity.
+ */
 void	db_setup_from(struct db_setup *setup, const struct conf *conf);
 
 struct db_pool *db_pool_create(const struct db_setup *setup);
@@ -146,7 +154,7 @@ bool	db_pool_is_idle(const struct db_pool *pool);
 
 /*
  * NULL: it was answered before this returned. Else valid until on_answer is
- * called.
+ * called. The statement and its kind are of a lane that there is.
  */
 struct db_query *db_call(struct db_pool *pool, const struct db_call *call);
 /* on_answer will not be called. One that was not sent is never sent. */

@@ -94,6 +94,7 @@ struct db_link {
 	unsigned	 failures;	/* attempts since it was last ready */
 	int64_t		 ready_ms;	/* since when; 0: never was */
 	bool		 wants_write;	/* CONNECTING: not to read */
+	bool		 has_role;	/* GREETING: it was taken */
 	PGresult	*identity;
 	struct buf	 why;		/* what went wrong last */
 	struct db_query	*flight;
@@ -146,6 +147,8 @@ bool	result_is_loss(const PGresult *result);
 void	why_from(struct buf *why, const char *said);
 
 /* db_pool.c */
+bool	statement_is_of(const struct db_statement *statement,
+	    enum db_kind kind);
 void	lane_wait(struct db_query *query);
 void	lane_pump(struct db_lane *lane);
 /* A link of it became ready, or an attempt failed. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection through its states. One round trip says the opening
- * statements and asks the identity; only where that is good, the next one
- * prepares all statements, since an unknown schema may lack what they name.
+ * A connection through its states. One round trip takes the role, says the
+ * opening statements and asks the identity; only where that is good, the
+ * next one prepares the statements, since an unknown schema may lack what
+ * they name.
  *
  *	PAUSING -> CONNECTING -> GREETING -> PREPARING -> READY -> BROKEN
  *	   ^           |            |            |                   |
@@ -23,7 +24,8 @@ static void on_writable(struct db_link *link);
 
 static const char *const state_names[LINK_STATES] = { "pausing",
     "connecting", "greeting", "preparing", "ready", "broken" };
-static const char *const kind_names[DB_KINDS] = { "write", "read", "slow" };
+static const char *const kind_names[DB_KINDS] = { "write", "read", "slow",
+    "fleet" };
 
 static struct timers *
 timers_of(const struct db_link *link)
@@ -148,6 +150,23 @@ say(struct db_link *link, const char *sql)
 	    0) != 0);
 }
 
+static bool
+take_role(struct db_link *link)
+{
+	const char *role = link->pool->setup.role[link->kind];
+	struct buf sql;
+	bool is_said;
+
+	link->has_role = role == NULL;
+	if (role == NULL)
+		return (true);
+	buf_init(&sql, BUF_NO_LIMIT);
+	buf_printf(&sql, "SET ROLE %s", role);
+	is_said = say(link, sql.at);
+	buf_fini(&sql);
+	return (is_said);
+}
+
 static void
 greet(struct db_link *link)
 {
@@ -156,6 +175,7 @@ greet(struct db_link *link)
 	    PQenterPipelineMode(link->pg) != 0;
 
 	link_state_set(link, LINK_GREETING);
+	is_said = is_said && take_role(link);
 	for (unsigned i = 0; i < setup->begin_count; i++)
 		is_said = is_said && say(link, setup->begin[i]);
 	if (setup->identity != NULL)
@@ -183,9 +203,10 @@ prepare(struct db_link *link)
 		is_said = is_said && say(link,
 		    "SET default_transaction_read_only = on");
 	for (unsigned i = 0; i < setup->statements_count; i++)
-		is_said = is_said && PQsendPrepare(link->pg,
-		    setup->statements[i].name, setup->statements[i].sql, 0,
-		    NULL) != 0;
+		if (statement_is_of(&setup->statements[i], link->kind))
+			is_said = is_said && PQsendPrepare(link->pg,
+			    setup->statements[i].name,
+			    setup->statements[i].sql, 0, NULL) != 0;
 	if (is_said && PQpipelineSync(link->pg) != 0)
 		link_flush(link);
 	else
@@ -228,6 +249,28 @@ go_on(struct db_link *link)
 		prepare(link);
 }
 
+/* All roles of the setup, each once: then one GRANT is enough. */
+static void
+say_what_to_grant(const struct db_link *link, struct buf *why)
+{
+	const struct db_setup *setup = &link->pool->setup;
+	const char *before = " (as the owner of the schema: GRANT ";
+
+	for (unsigned kind = 0; kind < DB_KINDS; kind++) {
+		bool is_new = setup->role[kind] != NULL &&
+		    setup->connections[kind] > 0;
+
+		for (unsigned i = 0; i < kind && is_new; i++)
+			is_new = setup->role[i] == NULL ||
+			    strcmp(setup->role[i], setup->role[kind]) != 0;
+		if (!is_new)
+			continue;
+		buf_printf(why, "%s%s", before, setup->role[kind]);
+		before = ", ";
+	}
+	buf_printf(why, " TO \"%s\")", PQuser(link->pg));
+}
+
 /* What our statements name is not there: nobody migrated. */
 static void
 refused(struct db_link *link, const PGresult *result)
@@ -235,14 +278,19 @@ refused(struct db_link *link, const PGresult *result)
 	static const char *const missing[] = { "3F000", "42883", "42P01",
 	    "42704", "42703" };
 	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	bool is_missing = code != NULL && !link->has_role &&
+	    strcmp(code, "22023") == 0;
 	struct buf why;
 
 	buf_init(&why, BUF_NO_LIMIT);
 	why_from(&why, PQresultErrorMessage(result));
 	for (size_t i = 0; code != NULL &&
 	    i < sizeof missing / sizeof missing[0]; i++)
-		if (strcmp(code, missing[i]) == 0)
-			buf_add_string(&why, " (see partyline migrate)");
+		is_missing = is_missing || strcmp(code, missing[i]) == 0;
+	if (code != NULL && !link->has_role && strcmp(code, "42501") == 0)
+		say_what_to_grant(link, &why);
+	else if (is_missing)
+		buf_add_string(&why, " (see partyline migrate)");
 	fail(link, why.at);
 	buf_fini(&why);
 }
@@ -269,6 +317,7 @@ read_setup(struct db_link *link)
 			go_on(link);
 			break;
 		case PGRES_COMMAND_OK:
+			link->has_role = true;
 			break;
 		default:
 			if (result != NULL)

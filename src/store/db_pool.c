@@ -14,13 +14,33 @@
 #include "base/stamp.h"
 #include "store/db_inside.h"
 
+/*
+ * What our functions stand on, whatever the database's own defaults are: a
+ * lock that is taken first and a look after it want READ COMMITTED. Our
+ * statements are small and always the same: to plan them anew, or to compile
+ * them, costs more than it brings.
+ */
+static const char *const begin[] = {
+    "SET client_encoding = 'UTF8'",
+    "SET default_transaction_isolation = 'read committed'",
+    "SET plan_cache_mode = force_generic_plan",
+    "SET jit = off",
+};
+
 void
 db_setup_from(struct db_setup *setup, const struct conf *conf)
 {
+	for (unsigned kind = 0; kind < DB_KINDS; kind++)
+		setup->role[kind] = "partyline_server";
+	setup->role[DB_FLEET] = "partyline_fleet";
+	setup->begin = begin;
+	setup->begin_count = sizeof begin / sizeof begin[0];
+	setup->identity = "SELECT * FROM api.connect()";
 	setup->url = conf->database_url;
 	setup->connections[DB_WRITE] = (unsigned)conf->db_connections;
 	setup->connections[DB_READ] = (unsigned)conf->db_read_connections;
 	setup->connections[DB_SLOW] = (unsigned)conf->db_slow_connections;
+	setup->connections[DB_FLEET] = 1;
 	setup->depth = (unsigned)conf->db_depth;
 	setup->queue = (unsigned)conf->db_queue;
 	setup->timeout_ms = conf->db_timeout;
@@ -40,8 +60,9 @@ db_pool_create(const struct db_setup *setup)
 	for (unsigned kind = 0; kind < DB_KINDS; kind++) {
 		struct db_lane *lane = &pool->lanes[kind];
 
-		must(setup->connections[kind] > 0);
 		lane->count = setup->connections[kind];
+		if (lane->count == 0)
+			continue;
 		lane->links = mem_alloc(lane->count * sizeof *lane->links);
 		for (unsigned i = 0; i < lane->count; i++)
 			link_init(&lane->links[i], pool, kind);
@@ -199,15 +220,25 @@ has_nul(const struct db_call *call)
 	return (false);
 }
 
+bool
+statement_is_of(const struct db_statement *statement, enum db_kind kind)
+{
+	return (statement->lanes == 0 || (statement->lanes & 1u << kind));
+}
+
 struct db_query *
 db_call(struct db_pool *pool, const struct db_call *call)
 {
-	struct db_lane *lane = &pool->lanes[call->kind];
+	struct db_lane *lane;
 	struct db_query *query;
 
 	object_check(pool, DB_POOL_MAGIC);
 	must(call->statement < pool->setup.statements_count &&
 	    call->kind < DB_KINDS && call->on_answer != NULL);
+	must(statement_is_of(&pool->setup.statements[call->statement],
+	    call->kind));
+	lane = &pool->lanes[call->kind];
+	must(lane->count > 0);
 	query = query_create(pool, call);
 	if (has_nul(call)) {
 		/* What PostgreSQL would say if it could see it. */
@@ -262,8 +293,8 @@ tell_state(struct db_pool *pool, text why)
 	for (unsigned kind = 0; kind < DB_KINDS; kind++)
 		if (pool->lanes[kind].is_away)
 			state = DB_DOWN;
-		else if (!lane_has(&pool->lanes[kind], is_ready) &&
-		    state != DB_DOWN)
+		else if (pool->lanes[kind].count > 0 && state != DB_DOWN &&
+		    !lane_has(&pool->lanes[kind], is_ready))
 			state = pool->state == DB_DOWN ? DB_DOWN :
 			    pool->state == DB_UP ? DB_UP : DB_STARTING;
 	if (state == pool->state && (state != DB_DOWN || why.len == 0 ||

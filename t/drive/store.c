@@ -4,6 +4,9 @@
  * on its standard input (T::Store). Words are separated by tabs; the word \N
  * is SQL's NULL and \0 a text of one zero byte.
  *
+ * A statement is NAME=SQL, or NAME@KIND=SQL where only that lane has it.
+ * --product: with the roles and openings of the product's own connections.
+ *
  *	call ID KIND STREAM STATEMENT DEADLINE [PARAMETER]...
  *	op ID KIND STREAM OPERATION DEADLINE [INPUT]...	 an api function
  *	chain ID KIND COUNT STATEMENT [PARAMETER]...	 each from the last
@@ -54,6 +57,12 @@ static struct db_statement statements[STATEMENTS_MAX];
 static unsigned statements_count;
 static const char *begin[8];
 static unsigned begin_count;
+static const char *const kind_names[DB_KINDS] = { "write", "read", "slow",
+    "fleet" };
+static const char *roles[DB_KINDS];
+static const char *identity;
+static unsigned fleet;
+static bool is_product;
 static int64_t expected = -1;
 static bool has_ended;
 
@@ -144,8 +153,10 @@ on_answer(void *context, const struct db_answer *answer)
 static enum db_kind
 kind_of(text word)
 {
-	return (text_is(word, TEXT("read")) ? DB_READ :
-	    text_is(word, TEXT("slow")) ? DB_SLOW : DB_WRITE);
+	for (enum db_kind kind = 0; kind < DB_KINDS; kind++)
+		if (text_is(word, text_of(kind_names[kind])))
+			return (kind);
+	die(EX_USAGE, "no lane %.*s", TEXT_ARGS(word));
 }
 
 static unsigned
@@ -330,12 +341,14 @@ on_input(struct buf *input)
 static void
 add_statement(const char *given, bool is_operation)
 {
-	text name, value;
+	text name, value, lane;
 	struct buf sql, copy;
 	struct db_statement *new = &statements[statements_count++];
 
 	must(statements_count < STATEMENTS_MAX);
 	text_cut(text_of(given), '=', &name, &value);
+	if (text_cut(name, '@', &name, &lane))
+		new->lanes = 1u << kind_of(lane);
 	buf_init(&copy, BUF_NO_LIMIT);
 	buf_printf(&copy, "%s%.*s", is_operation ? "op_" : "",
 	    TEXT_ARGS(name));
@@ -349,7 +362,16 @@ add_statement(const char *given, bool is_operation)
 }
 
 static void
-read_arguments(char **argv, struct conf *conf, struct db_setup *setup)
+add_role(const char *given)
+{
+	text name, role;
+
+	must(text_cut(text_of(given), '=', &name, &role));
+	roles[kind_of(name)] = role.at;
+}
+
+static void
+read_arguments(char **argv, struct conf *conf)
 {
 	struct buf problems;
 
@@ -360,7 +382,13 @@ read_arguments(char **argv, struct conf *conf, struct db_setup *setup)
 		else if (strcmp(argv[0], "--begin") == 0)
 			begin[begin_count++] = argv[1];
 		else if (strcmp(argv[0], "--identity") == 0)
-			setup->identity = argv[1];
+			identity = argv[1];
+		else if (strcmp(argv[0], "--role") == 0)
+			add_role(argv[1]);
+		else if (strcmp(argv[0], "--fleet") == 0)
+			fleet = (unsigned)number_of(text_of(argv[1]));
+		else if (strcmp(argv[0], "--product") == 0)
+			is_product = true;
 		else if (strcmp(argv[0], "--expect") == 0)
 			expected = number_of(text_of(argv[1]));
 		else if (strcmp(argv[0], "--statement") == 0)
@@ -375,6 +403,17 @@ read_arguments(char **argv, struct conf *conf, struct db_setup *setup)
 	buf_fini(&problems);
 }
 
+/* Any database, instead of one of the product's. */
+static void
+be_plain(struct db_setup *setup)
+{
+	memcpy(setup->role, roles, sizeof roles);
+	setup->begin = begin;
+	setup->begin_count = begin_count;
+	setup->identity = identity;
+	setup->connections[DB_FLEET] = fleet;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -382,8 +421,7 @@ main(int argc, char **argv)
 	struct loop *loop = loop_create();
 	_Atomic unsigned level = LOG_INFO;
 	struct db_setup setup = { .loop = loop, .statements = statements,
-	    .begin = begin, .on_identity = on_identity,
-	    .on_state = on_state };
+	    .on_identity = on_identity, .on_state = on_state };
 	struct loop_watch *watch;
 	struct buf input;
 
@@ -394,10 +432,11 @@ main(int argc, char **argv)
 	log_use(STDERR_FILENO, "driver", &level);
 	asked = mem_alloc(ASKED_MAX * sizeof *asked);
 	buf_init(&input, BUF_NO_LIMIT);
-	read_arguments(argv + 1, conf, &setup);
+	read_arguments(argv + 1, conf);
 	setup.statements_count = statements_count;
-	setup.begin_count = begin_count;
 	db_setup_from(&setup, conf);
+	if (!is_product)
+		be_plain(&setup);
 	pool = db_pool_create(&setup);
 	watch = loop_watch_readable(loop, STDIN_FILENO, on_input, &input);
 	must(watch != NULL);

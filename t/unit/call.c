@@ -92,8 +92,9 @@ main(void)
 	test("an answer, an event, a live one, a refusal in a row");
 	ok(reads((const char *[]){ "3", "201", "{}", NULL, NULL, NULL,
 	    "{\"a\":1}", NULL }, &row, &answer));
-	ok(!row.is_event);
+	ok(!row.is_event && !row.is_live);
 	is(row.element, 3);
+	is(row.seq, 0);
 	is(row.status, 201);
 	is_text(row.body, "{}");
 	is_text(row.headers, "{\"a\":1}");
@@ -115,6 +116,17 @@ main(void)
 	is_text(row.refusal, "taken");
 	ok(row.body.at == NULL);
 	PQclear((PGresult *)(uintptr_t)answer.rows);
+
+	test("an answer that tells of a stream");
+	ok(reads((const char *[]){ "0", "200", "1", "session:7", "k3", "12",
+	    NULL, NULL }, &row, &answer));
+	ok(!row.is_event && !row.is_live);
+	is_text(row.stream, "session:7");
+	is_text(row.epoch, "k3");
+	is(row.seq, 12);
+	PQclear((PGresult *)(uintptr_t)answer.rows);
+	ok(is_read("0", "200", "1", "session:7", "k3", "0"));
+	ok(!is_read("0", "200", "1", "session:7", "k3", "-1"));
 
 	test("what is no row of api.answer");
 	ok(is_read("0", "200", NULL, NULL, NULL, NULL));

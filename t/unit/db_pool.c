@@ -13,9 +13,14 @@
 
 static struct loop *loop;
 static struct db_pool *pool;
-static const struct db_statement statements[] = { { "x", "SELECT 1" } };
+static const struct db_statement statements[] = {
+	{ .name = "x", .sql = "SELECT 1" },
+	{ .name = "y", .sql = "SELECT 2",
+	    .lanes = 1u << DB_READ | 1u << DB_FLEET },
+};
 static struct db_answer last;
 static unsigned answers;
+static bool has_fleet;
 
 void
 link_init(struct db_link *link, struct db_pool *of, enum db_kind kind)
@@ -96,7 +101,8 @@ static void
 open_pool(unsigned links, unsigned depth, unsigned queue)
 {
 	struct db_setup setup = { .loop = loop, .statements = statements,
-	    .statements_count = 1, .connections = { links, 1, 1 },
+	    .statements_count = 2,
+	    .connections = { links, 1, 1, has_fleet ? 1 : 0 },
 	    .depth = depth, .queue = queue, .timeout_ms = 60000,
 	    .slow_timeout_ms = 60000 };
 
@@ -236,6 +242,7 @@ main(void)
 	db_pool_destroy(&pool);
 
 	test("lanes do not mix");
+	has_fleet = true;
 	open_pool(1, 1, 1);
 	for (enum db_kind kind = 0; kind < DB_KINDS; kind++) {
 		call = (struct db_call){ .kind = kind,
@@ -243,6 +250,26 @@ main(void)
 		ok(db_call(pool, &call)->link == pool->lanes[kind].links);
 	}
 	db_pool_destroy(&pool);
+
+	test("a statement is of all lanes, or of those it names");
+	ok(statement_is_of(&statements[0], DB_WRITE));
+	ok(!statement_is_of(&statements[1], DB_WRITE));
+	ok(statement_is_of(&statements[1], DB_READ));
+	ok(statement_is_of(&statements[1], DB_FLEET));
+
+	test("a lane without connections keeps nobody from being up");
+	has_fleet = false;
+	open_pool(1, 1, 1);
+	pool_link_changed(link_at(0));
+	is(db_pool_state(pool), DB_UP);
+	db_pool_destroy(&pool);
+	has_fleet = true;
+	open_pool(1, 1, 1);
+	pool->lanes[DB_FLEET].links[0].state = LINK_PAUSING;
+	pool_link_changed(link_at(0));
+	is(db_pool_state(pool), DB_STARTING);
+	db_pool_destroy(&pool);
+	has_fleet = false;
 
 	test("the abandoned are not answered");
 	open_pool(1, 1, 9);

@@ -31,7 +31,9 @@ sub start {
 		(map { ('--set',       "$_=$set{$_}") } sort keys %set),
 		(map { ('--begin',     $_) } @{ $options{begin} // [] }),
 		(map { ("--$_",        $options{$_}) }
-			grep { defined $options{$_} } qw(identity expect)),
+			grep { defined $options{$_} }
+			qw(identity expect fleet product)),
+		pairs('role', $options{roles}),
 		pairs('statement', $options{statements}),
 		pairs('operation', $options{operations}),
 	);
