@@ -18,12 +18,12 @@ my %rank = (
 # A folder, or a file without its ending.
 my %owners = (
 	'h2o'      => [qw(plat/loop plat/sock plat/listen plat/tls transport/)],
-	'openssl'  => [qw(plat/tls plat/digest core/who jobs/)],
+	'openssl'  => [qw(plat/tls plat/digest core/key jobs/)],
 	'zlib.h'   => ['plat/deflate'],
 	'libpq-fe.h' => ['store/'],
 	'hiredis'  => ['plat/redis'],
 	'json-c'   => ['core/'],
-	'jwt.h'    => ['core/who'],
+	'jwt.h'    => ['core/token'],
 	'curl'     => ['jobs/'],
 	'systemd'  => ['role/notify'],
 	'uthash.h' => [''],
@@ -34,7 +34,7 @@ my %owners = (
 my $system = qr{^(?:
 	arpa|asm|linux|netinet|sys)/ | ^(?:ctype|dirent|dlfcn|endian|errno
 	|fcntl|fnmatch|getopt|glob|grp|inttypes|libgen|limits|math|netdb|poll
-	|pwd|sched|search|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef
+	|pthread|pwd|sched|search|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef
 	|stdint|stdio|stdlib|string|strings|sysexits|syslog|termios|threads
 	|time|unistd)\.h$}x;
 

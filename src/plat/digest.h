@@ -5,6 +5,7 @@
  * Holds always:
  *  1. The algorithm is fetched once for the process; a digest of a short
  *     text costs less than a microsecond.
+ *  2. Only the loop's own thread calls here.
  *
  *	char hex[2 * 16 + 1];
  *	digest_as_hex(body, hex, sizeof hex);
@@ -16,6 +17,9 @@
 
 #include "base/text.h"
 
+#define DIGEST_SIZE 32
+
+void	digest_of(text t, unsigned char out[DIGEST_SIZE]);
 /* The first digits of the SHA-256, as many as fit before the NUL. */
 void	digest_as_hex(text t, char *out, size_t size);
 

@@ -117,6 +117,12 @@ OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,
     "carries the number.")
 OPTION(ring_size, bytes, "8MiB", 65536, 1073741824, RESTART,
     "Each process's outgoing ring, rounded up to a power of two.")
+OPTION(sign_in_queue, count, "64", 0, 4096, RELOAD,
+    "Sign-ins that may wait in a worker for a thread. Past it, they are "
+    "answered 503.")
+OPTION(sign_in_threads, count, "1", 1, 16, RELOAD,
+    "Threads of each worker that check keys. Each takes 16 MiB while it "
+    "does.")
 OPTION(sql_dir, path, "", 0, 0, RESTART,
     "The folder of migration/ and api/, which migrate runs. Empty: the one "
     "beside the program, or the installed one.")
