@@ -94,6 +94,9 @@ subtest 'every migration and function file is plain SQL' => sub {
 	is_deeply([sort keys %versions],
 		[map { sprintf '%04d', $_ } 1 .. keys %versions],
 		'migrations are numbered without gaps');
+	my ($known) = T::Tree::text('src/store/schema.h')
+	    =~ /^#define SCHEMA_VERSION (\d+)$/m;
+	is($known, scalar keys %versions, 'the program knows the last one');
 };
 
 subtest 'an owner without rights of his own' => sub {

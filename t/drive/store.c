@@ -35,6 +35,7 @@
 #include "plat/loop.h"
 #include "store/call.h"
 #include "store/db.h"
+#include "store/schema.h"
 
 #define WORDS_MAX 64
 #define STATEMENTS_MAX 32
@@ -72,6 +73,8 @@ on_identity(void *context, const struct db_answer *answer)
 	int64_t version;
 
 	(void)context;
+	if (is_product)
+		return (schema_check(answer));
 	if (expected < 0)
 		return (NULL);
 	if (db_rows(answer) != 1 || !text_to_int64(db_field(answer, 0, 0), 0,
