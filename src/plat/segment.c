@@ -65,9 +65,10 @@ layout_of_this_build(void)
 		sizeof(struct counts), sizeof(struct ring),
 		offsetof(struct segment, used),
 		offsetof(struct segment, faults),
+		offsetof(struct segment, versions),
 		offsetof(struct slot, share), offsetof(struct slot, counts),
 		offsetof(struct slot, panic),
-		QUOTAS, PARTS, HISTOGRAM_BUCKETS, PANIC_SIZE,
+		QUOTAS, PARTS, HISTOGRAM_BUCKETS, PANIC_SIZE, VERSIONS,
 	};
 	uint64_t hash = SEGMENT_MAGIC;
 
@@ -251,6 +252,7 @@ segment_void_slot(struct segment *segment, unsigned slot)
 	must(atomic_load(&segment->slots[slot].role) != ROLE_NONE);
 	for (unsigned i = 0; i < QUOTAS; i++)
 		segment_give_all(segment, slot, i);
+	versions_bump_all(segment);
 	forget_owner(&segment->slots[slot]);
 	atomic_store(&segment->slots[slot].role, ROLE_NONE);
 }

@@ -45,6 +45,7 @@
 #include "base/fault.h"
 #include "base/must.h"
 #include "plat/ring.h"
+#include "plat/versions.h"
 
 enum role { ROLE_NONE, ROLE_MASTER, ROLE_WORKER, ROLE_RELAY, ROLE_JOBS };
 
@@ -80,6 +81,7 @@ struct segment {
 	_Atomic unsigned	parts[PARTS];	/* enum part_state */
 	_Atomic uint64_t	used[QUOTAS];	/* see segment_quota.c */
 	struct fault_arms	faults;
+	struct versions		versions;
 	struct slot		slots[];
 };
 
@@ -100,7 +102,10 @@ struct ring	*segment_ring(struct segment *segment, unsigned slot);
 /* Master only. A free slot's number, or -1. */
 int	segment_give_slot(struct segment *segment, enum role role,
 	    unsigned ordinal);
-/* Takes back what the dead one held. The ring stays as it is. */
+/*
+ * Takes back what the dead one held, and bumps every version: he may have
+ * committed what he never told. The ring stays as it is.
+ */
 void	segment_void_slot(struct segment *segment, unsigned slot);
 
 /* Adds one to this slot's share if the sum stays within most. */
