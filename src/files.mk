@@ -55,6 +55,7 @@ libpartyline_a_SOURCES += src/core/error.c src/core/error.h
 libpartyline_a_SOURCES += src/core/health.c src/core/health.h
 libpartyline_a_SOURCES += src/core/json.c src/core/json.h
 libpartyline_a_SOURCES += src/core/limit.h
+libpartyline_a_SOURCES += src/core/key.c src/core/key.h
 libpartyline_a_SOURCES += src/core/op.c src/core/op.h
 libpartyline_a_SOURCES += src/core/query.c src/core/query.h
 libpartyline_a_SOURCES += src/core/tenant.h
