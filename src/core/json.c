@@ -233,22 +233,128 @@ take_begin(struct reader *reader, bool *is_value_out)
 	return (closer == ']' || take_key(reader));
 }
 
+/* A whole value, with what is in it; the reader is in none. */
+static bool
+take_value(struct reader *reader)
+{
+	bool goes_on = true, is_value;
+
+	while (goes_on) {
+		skip_blanks(reader);
+		if (!take_begin(reader, &is_value) ||
+		    (is_value && !take_ends(reader, &goes_on)))
+			return (false);
+	}
+	return (true);
+}
+
 bool
 json_in_is_valid(text t)
 {
 	struct reader reader = { .at = t.at, .end = t.at + t.len };
-	bool goes_on = true, is_value;
 
-	if (t.len == 0 || t.len >= INT_MAX || !text_is_utf8(t))
+	if (t.len == 0 || t.len >= INT_MAX || !text_is_utf8(t) ||
+	    !take_value(&reader))
 		return (false);
-	while (goes_on) {
-		skip_blanks(&reader);
-		if (!take_begin(&reader, &is_value) ||
-		    (is_value && !take_ends(&reader, &goes_on)))
-			return (false);
-	}
 	skip_blanks(&reader);
 	return (reader.at == reader.end);
+}
+
+/* The code point behind \u, with the other half of its pair. */
+static unsigned
+next_point(struct reader *reader)
+{
+	unsigned unit = 0, other = 0;
+
+	take_four_digits(reader, &unit);
+	if (unit < 0xd800 || unit > 0xdfff)
+		return (unit);
+	reader->at += 2;
+	take_four_digits(reader, &other);
+	return (0x10000 + ((unit - 0xd800) << 10 | (other - 0xdc00)));
+}
+
+static size_t
+write_utf8(unsigned point, char out[4])
+{
+	static const unsigned char begins[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t len = point < 0x80 ? 1 : point < 0x800 ? 2 :
+	    point < 0x10000 ? 3 : 4;
+
+	for (size_t i = len; i-- > 1; point >>= 6)
+		out[i] = (char)(0x80 | (point & 0x3f));
+	out[0] = (char)(begins[len] | point);
+	return (len);
+}
+
+/* The next of what a string spells, as one to four bytes. */
+static size_t
+next_spelled(struct reader *reader, char out[4])
+{
+	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+	const char *letter;
+
+	out[0] = *reader->at++;
+	if (out[0] != '\\')
+		return (1);
+	out[0] = *reader->at++;
+	if (out[0] == 'u')
+		return (write_utf8(next_point(reader), out));
+	letter = strchr(letters, out[0]);
+	if (letter != NULL)
+		out[0] = meant[letter - letters];
+	return (1);
+}
+
+/* written: what stands between the quotes of a string that was checked. */
+static bool
+spells(text written, text name)
+{
+	struct reader reader = { .at = written.at,
+	    .end = written.at + written.len };
+	size_t done = 0, len;
+	char bytes[4];
+
+	while (reader.at < reader.end) {
+		len = next_spelled(&reader, bytes);
+		if (len > name.len - done ||
+		    memcmp(bytes, name.at + done, len) != 0)
+			return (false);
+		done += len;
+	}
+	return (done == name.len);
+}
+
+bool
+json_in_raw(text t, text name, text *out)
+{
+	struct reader reader = { .at = t.at, .end = t.at + t.len };
+	bool is_there = false;
+	const char *begin;
+	text key;
+
+	skip_blanks(&reader);
+	if (!take(&reader, '{'))
+		return (false);
+	do {
+		skip_blanks(&reader);
+		begin = reader.at;
+		if (!take_string(&reader))
+			break;		/* it is empty */
+		key = text_from(begin + 1,
+		    (size_t)(reader.at - begin) - 2);
+		skip_blanks(&reader);
+		must(take(&reader, ':'));
+		skip_blanks(&reader);
+		begin = reader.at;
+		must(take_value(&reader));
+		if (spells(key, name)) {
+			*out = text_from(begin, (size_t)(reader.at - begin));
+			is_there = true;
+		}
+		skip_blanks(&reader);
+	} while (take(&reader, ','));
+	return (is_there);
 }
 
 struct json_object *
@@ -279,24 +385,26 @@ json_in_free(struct json_object **value)
 	*value = NULL;
 }
 
-static struct json_object *
-member(struct json_object *object, const char *name, enum json_type type)
+bool
+json_in_is_object(struct json_object *value)
+{
+	return (json_object_is_type(value, json_type_object));
+}
+
+struct json_object *
+json_in_member(struct json_object *object, const char *name)
 {
 	struct json_object *value = NULL;
 
-	if (!json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, name, &value) ||
-	    !json_object_is_type(value, type))
-		return (NULL);
+	if (json_in_is_object(object))
+		json_object_object_get_ex(object, name, &value);
 	return (value);
 }
 
 bool
-json_in_text(struct json_object *object, const char *name, text *out)
+json_in_as_text(struct json_object *value, text *out)
 {
-	struct json_object *value = member(object, name, json_type_string);
-
-	if (value == NULL)
+	if (!json_object_is_type(value, json_type_string))
 		return (false);
 	*out = text_from(json_object_get_string(value),
 	    (size_t)json_object_get_string_len(value));
@@ -304,33 +412,73 @@ json_in_text(struct json_object *object, const char *name, text *out)
 }
 
 bool
-json_in_int(struct json_object *object, const char *name, int64_t *out)
+json_in_as_int(struct json_object *value, int64_t *out)
 {
-	struct json_object *value = member(object, name, json_type_int);
-
-	if (value == NULL)
+	if (!json_object_is_type(value, json_type_int))
 		return (false);
 	*out = json_object_get_int64(value);
 	return (true);
 }
 
 bool
-json_in_bool(struct json_object *object, const char *name, bool *out)
+json_in_as_bool(struct json_object *value, bool *out)
 {
-	struct json_object *value = member(object, name, json_type_boolean);
-
-	if (value == NULL)
+	if (!json_object_is_type(value, json_type_boolean))
 		return (false);
 	*out = json_object_get_boolean(value);
 	return (true);
 }
 
+bool
+json_in_as_array(struct json_object *value, size_t *count_out)
+{
+	if (!json_object_is_type(value, json_type_array))
+		return (false);
+	*count_out = json_object_array_length(value);
+	return (true);
+}
+
+struct json_object *
+json_in_element(struct json_object *array, size_t i)
+{
+	size_t count;
+
+	if (!json_in_as_array(array, &count) || i >= count)
+		return (NULL);
+	return (json_object_array_get_idx(array, i));
+}
+
+bool
+json_in_text(struct json_object *object, const char *name, text *out)
+{
+	return (json_in_as_text(json_in_member(object, name), out));
+}
+
+bool
+json_in_int(struct json_object *object, const char *name, int64_t *out)
+{
+	return (json_in_as_int(json_in_member(object, name), out));
+}
+
+bool
+json_in_bool(struct json_object *object, const char *name, bool *out)
+{
+	return (json_in_as_bool(json_in_member(object, name), out));
+}
+
+struct json_object *
+json_in_object(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, name, &value) ||
+	    !json_object_is_type(value, json_type_object))
+		return (NULL);
+	return (value);
+}
+
 struct json_object *
 json_in_item(struct json_object *object, const char *name, size_t i)
 {
-	struct json_object *array = member(object, name, json_type_array);
-
-	if (array == NULL || i >= json_object_array_length(array))
-		return (NULL);
-	return (json_object_array_get_idx(array, i));
+	return (json_in_element(json_in_member(object, name), i));
 }

@@ -37,14 +37,32 @@ void	json_in_free(struct json_object **value);
 /* The grammar alone. */
 bool	json_in_is_valid(text t);
 
-/* A member of an object; false where it is missing or of another kind. */
+/*
+ * A member's value in exactly the bytes that it was written in. t passed the
+ * grammar; false where it is no object or has no such member.
+ */
+bool	json_in_raw(text t, text name, text *out);
+
+bool	json_in_is_object(struct json_object *value);
+/* NULL where there is none, or null. */
+struct json_object *json_in_member(struct json_object *object,
+	    const char *name);
+/* NULL behind its end. */
+struct json_object *json_in_element(struct json_object *array, size_t i);
+
+/* false where it is of another kind, or NULL. */
+bool	json_in_as_text(struct json_object *value, text *out);
+bool	json_in_as_int(struct json_object *value, int64_t *out);
+bool	json_in_as_bool(struct json_object *value, bool *out);
+bool	json_in_as_array(struct json_object *value, size_t *count_out);
+
+/* The same of a member. */
 bool	json_in_text(struct json_object *object, const char *name,
 	    text *out);
 bool	json_in_int(struct json_object *object, const char *name,
 	    int64_t *out);
 bool	json_in_bool(struct json_object *object, const char *name,
 	    bool *out);
-/* The i-th element of a member that is an array; NULL behind its end. */
 struct json_object *json_in_item(struct json_object *object,
 	    const char *name, size_t i);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JSON bodies: what our grammar lets through json-c reads, and what json-c
- * then writes our grammar lets through again.
+ * then writes our grammar lets through again. The bytes of a member mean what
+ * json-c found in it.
  */
 #include <json-c/json.h>
 #include <stdint.h>
@@ -9,7 +10,27 @@
 #include "base/must.h"
 #include "core/json.h"
 
+/* Each is looked for in all: that grows with the square. */
+#define COMPARED_MAX 64
+
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+compare(struct json_object *value, text t, const char *name)
+{
+	struct json_object *member = NULL, *again;
+	bool is_there = json_object_object_get_ex(value, name, &member);
+	text raw;
+
+	must(json_in_raw(t, text_of(name), &raw) == is_there);
+	if (!is_there)
+		return;
+	must(raw.at > t.at && raw.at + raw.len < t.at + t.len);
+	must(json_in_is_valid(raw) && text_trim(raw).len == raw.len);
+	again = json_in_read(raw);
+	must(json_object_equal(again, member));
+	json_in_free(&again);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -18,6 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct json_object *value = json_in_read(t);
 	bool is_valid = json_in_is_valid(t);
 	int64_t number;
+	unsigned compared = 0;
 	size_t len;
 
 	if (value == NULL) {
@@ -28,6 +50,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(is_valid);
 	json_in_text(value, "a", &inner);
 	json_in_int(value, "a", &number);
+	if (json_in_is_object(value)) {
+		compare(value, t, "a");
+		json_object_object_foreach(value, name, member) {
+			(void)member;
+			if (++compared == COMPARED_MAX)
+				break;
+			compare(value, t, name);
+		}
+	}
 	again.at = json_object_to_json_string_length(value,
 	    JSON_C_TO_STRING_PLAIN, &len);
 	again.len = len;

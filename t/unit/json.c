@@ -6,6 +6,7 @@
 
 #include <json-c/json.h>
 
+#include "base/must.h"
 #include "tap.h"
 
 static bool
@@ -31,11 +32,23 @@ takes_depth(unsigned depth)
 	return (takes(string));
 }
 
+static text
+raw(const char *string, const char *name)
+{
+	text found = TEXT("unset");
+
+	must(json_in_is_valid(text_of(string)));
+	return (json_in_raw(text_of(string), text_of(name), &found) ? found :
+	    TEXT("none"));
+}
+
 int
 main(void)
 {
 	struct json_object *value;
 	int64_t number = 0;
+	size_t count = 0;
+	bool is_true = false;
 	text t = TEXT("");
 
 	test("what RFC 8259 allows is read");
@@ -118,6 +131,48 @@ main(void)
 	value = json_in_read(TEXT("[1]"));
 	ok(!json_in_text(value, "a", &t));
 	json_in_free(&value);
+
+	test("values are taken by kind, null is none");
+	value = json_in_read(TEXT("{\"list\":[7,\"x\",true,{}],"
+	    "\"gone\":1,\"gone\":null}"));
+	ok(json_in_is_object(value));
+	ok(json_in_member(value, "gone") == NULL);
+	ok(!json_in_as_text(NULL, &t));
+	ok(!json_in_as_array(value, &count));
+	ok(json_in_as_array(json_in_member(value, "list"), &count));
+	is(count, 4);
+	ok(json_in_as_int(json_in_item(value, "list", 0), &number));
+	is(number, 7);
+	ok(json_in_as_text(json_in_item(value, "list", 1), &t));
+	is_text(t, "x");
+	ok(json_in_as_bool(json_in_item(value, "list", 2), &is_true));
+	ok(is_true);
+	ok(!json_in_as_bool(json_in_item(value, "list", 3), &is_true));
+	ok(json_in_item(value, "list", 4) == NULL);
+	json_in_free(&value);
+
+	test("a member's bytes are found as they were written");
+	is_text(raw("{\"a\":{ \"b\" : [1, 2] } , \"c\":1}", "a"),
+	    "{ \"b\" : [1, 2] }");
+	is_text(raw(" { \"a\" : 1e2 }", "a"), "1e2");
+	is_text(raw("{\"a\":\"x\\\"}\"}", "a"), "\"x\\\"}\"");
+	is_text(raw("{\"a\":1,\"b\":{\"a\":2}}", "a"), "1");
+	is_text(raw("{\"b\":{\"a\":2}}", "a"), "none");
+	is_text(raw("{\"a\":1,\"a\":2,\"ab\":3}", "a"), "2");
+	is_text(raw("{}", "a"), "none");
+	is_text(raw(" { } ", "a"), "none");
+	is_text(raw("[{\"a\":1}]", "a"), "none");
+	is_text(raw("\"a\"", "a"), "none");
+
+	test("escaped keys count as what they spell");
+	is_text(raw("{\"\\u0061\":1}", "a"), "1");
+	is_text(raw("{\"a\":1,\"\\u0061\":2}", "a"), "2");
+	is_text(raw("{\"a\\u0062\":1}", "a"), "none");
+	is_text(raw("{\"\\u00e9\\n\\/\":1}", "\xc3\xa9\n/"), "1");
+	is_text(raw("{\"\\uD83d\\ude00\":1}", "\xf0\x9f\x98\x80"), "1");
+	is_text(raw("{\"\\u20ac\":1}", "\xe2\x82\xac"), "1");
+	is_text(raw("{\"\\b\\f\\r\\t\\\"\\\\\":1}", "\b\f\r\t\"\\"), "1");
+	is_text(raw("{\"\":1}", ""), "1");
 
 	return (done());
 }
