@@ -469,12 +469,9 @@ json_in_bool(struct json_object *object, const char *name, bool *out)
 struct json_object *
 json_in_object(struct json_object *object, const char *name)
 {
-	struct json_object *value;
+	struct json_object *value = json_in_member(object, name);
 
-	if (!json_object_object_get_ex(object, name, &value) ||
-	    !json_object_is_type(value, json_type_object))
-		return (NULL);
-	return (value);
+	return (json_in_is_object(value) ? value : NULL);
 }
 
 struct json_object *

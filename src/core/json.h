@@ -63,6 +63,8 @@ bool	json_in_int(struct json_object *object, const char *name,
 	    int64_t *out);
 bool	json_in_bool(struct json_object *object, const char *name,
 	    bool *out);
+struct json_object *json_in_object(struct json_object *object,
+	    const char *name);
 struct json_object *json_in_item(struct json_object *object,
 	    const char *name, size_t i);
 
