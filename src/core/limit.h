@@ -16,7 +16,8 @@
  *
  *	err = limit_request(op->tenant, now_s, &op->limit);
  *	if (err == ERR_none) err = limit_events(op->tenant, n, now_s, &state);
- *	if (err == ERR_none) err = limit_storage(op->tenant, bytes, &state);
+ *	if (err == ERR_none) err = limit_storage(op->tenant, bytes, now_s,
+ *	    &state);
  *	... and where the work came to nothing: limit_storage_undo(...)
  *
  * Logins. Each attempt is counted for its address in its tenant before its
@@ -34,6 +35,7 @@
  * at, so that it tells nothing about the key. Counts are by tenant and
  * address together: what happens in one tenant shows in no other.
  *
+ *	struct limit_login login = { .asked = 0 };
  *	err = limit_login(tenant, address, conf, now_s, &login);
  *	if (err != ERR_none) ... op_fail(op, err), Retry-After
  *	if (login.wait_ms > 0) ... a timer
@@ -72,25 +74,30 @@ enum err limit_events(const struct tenant *tenant, unsigned n, int64_t now_s,
 	    struct limit_state *out);
 /* Before they are written: ERR_storage_full. */
 enum err limit_storage(const struct tenant *tenant, int64_t bytes,
-	    struct limit_state *out);
+	    int64_t now_s, struct limit_state *out);
 void	limit_storage_undo(const struct tenant *tenant, int64_t bytes);
 
 /* A connection that lasts. *held_out: to be given back; NULL: not counted. */
 enum err limit_connection(const struct tenant *tenant, unsigned slot,
-	    struct tenant_place **held_out);
+	    int64_t now_s, struct tenant_place **held_out);
 void	limit_connection_end(struct tenant_place **held, unsigned slot);
 
 struct limit_login {
 	int64_t			wait_ms;
 	bool			has_to_ask_again;
 	struct limit_state	state;
-	uint64_t		whom;		/* these two: limit.c's own */
+	unsigned		asked;		/* these: limit.c's own */
+	uint64_t		whom;
 	struct failures		failures;
 };
 
-/* ERR_too_many_logins, or go, perhaps after waiting. */
+/*
+ * ERR_too_many_logins, or go, perhaps after waiting. login is all zero when
+ * it is asked first. address: as op->client_address; IPv6 counts by /64.
+ */
 enum err limit_login(const struct tenant *tenant, text address,
-	    const struct conf *conf, int64_t now_s, struct limit_login *out);
+	    const struct conf *conf, int64_t now_s,
+	    struct limit_login *login);
 /* Once for each that may go, whether or not it got there. */
 void	limit_login_end(struct limit_login *login, bool was_right,
 	    int64_t now_s);

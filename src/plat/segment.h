@@ -45,6 +45,7 @@
 #include "base/fault.h"
 #include "base/must.h"
 #include "plat/ring.h"
+#include "plat/share.h"
 #include "plat/versions.h"
 
 enum role { ROLE_NONE, ROLE_MASTER, ROLE_WORKER, ROLE_RELAY, ROLE_JOBS };
@@ -64,7 +65,7 @@ struct slot {
 	_Atomic int32_t		pid;
 	_Atomic uint32_t	is_sleeping;	/* wake it by its eventfd */
 	_Atomic uint32_t	is_draining;
-	_Atomic uint64_t	share[QUOTAS];	/* see segment_quota.c */
+	_Atomic uint64_t	share[QUOTAS];	/* see plat/share.h */
 	struct counts		counts;
 	char			panic[PANIC_SIZE];
 };
@@ -77,9 +78,11 @@ struct segment {
 	uint32_t		slots_count;
 	uint32_t		ring_size;
 	int64_t			started_ms;	/* monotonic */
+	char			host[17];	/* this start's random id */
+	_Atomic int64_t		host_beat_ms;	/* last told to the others */
 	_Atomic unsigned	log_level;
 	_Atomic unsigned	parts[PARTS];	/* enum part_state */
-	_Atomic uint64_t	used[QUOTAS];	/* see segment_quota.c */
+	_Atomic uint64_t	used[QUOTAS];	/* see plat/share.h */
 	struct fault_arms	faults;
 	struct versions		versions;
 	struct slot		slots[];
@@ -109,7 +112,7 @@ int	segment_give_slot(struct segment *segment, enum role role,
 void	segment_void_slot(struct segment *segment, unsigned slot);
 
 /* Adds one to this slot's share if the sum stays within most. */
-#define QUOTA_MAX 16777215
+#define QUOTA_MAX SHARES_MAX
 bool	segment_take(struct segment *segment, unsigned slot,
 	    enum quota quota, int64_t most);
 void	segment_give(struct segment *segment, unsigned slot,

@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "plat/addresses.h"
+#include "plat/failures.h"
+#include "plat/tenant_places.h"
 #include "plat/wake.h"
 #include "role/notify.h"
 
@@ -151,6 +153,10 @@ boot_segment(struct server *server)
 	    conf->connections))
 		die(EX_OSERR, "no memory to count clients by address: %s; "
 		    "lower connections or max_processes", strerror(errno));
+	if (!failures_open() || !tenant_places_open(
+	    (unsigned)conf->max_processes, conf->tenant_places))
+		die(EX_OSERR, "no memory to count what tenants use: %s; lower "
+		    "tenant_places or max_processes", strerror(errno));
 	fault_use(&server->segment->faults);
 	if (segment_give_slot(server->segment, ROLE_MASTER, 0) != 0)
 		must_never("the first slot is the master's");

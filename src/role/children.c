@@ -23,6 +23,7 @@
 #include "base/stamp.h"
 #include "plat/addresses.h"
 #include "plat/channel.h"
+#include "plat/tenant_places.h"
 #include "plat/wake.h"
 #include "role/quickstart.h"
 
@@ -354,6 +355,7 @@ child_bury(struct server *server, struct child *child, int status)
 	child_state_set(child, CHILD_DEAD);
 	ordinals_forget(server, child);
 	addresses_void(child->slot);
+	tenant_places_void(child->slot);
 	segment_void_slot(server->segment, child->slot);
 	if (!was_asked) {
 		COUNT(process_deaths);

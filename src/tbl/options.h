@@ -90,6 +90,10 @@ OPTION(log_file, path, "", 0, 0, RELOAD,
     "Where log lines go. Empty: standard output. USR1 opens it anew.")
 CHOICE(log_level, "info", "error|warn|info|debug", RELOAD,
     "The least important level that is logged.")
+OPTION(login_failures, count, "10", 1, 300, RELOAD,
+    "Logins of one address (IPv6: one /64) that may fail in a minute. Past "
+    "it, they are answered 429. Past ten times as many in one tenant, its "
+    "logins wait up to 2 s.")
 OPTION(max_body, bytes, "1MiB", 1024, 1073741824, RELOAD,
     "The largest request body. A larger one is answered 413.")
 OPTION(max_processes, count, "64", 8, 1024, RESTART,
@@ -128,6 +132,9 @@ OPTION(sql_dir, path, "", 0, 0, RESTART,
     "beside the program, or the installed one.")
 OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
+OPTION(tenant_places, count, "4096", 16, 65536, RESTART,
+    "Tenants whose use can be counted, which those that have a limit need. "
+    "One keeps its place until the server ends.")
 OPTION(tls_certificate, path, "", 0, 0, RELOAD,
     "The certificate chain of tls_listen, PEM.")
 OPTION(tls_key, path, "", 0, 0, RELOAD,
