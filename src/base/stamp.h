@@ -6,7 +6,10 @@
 #ifndef BASE_STAMP_H
 #define BASE_STAMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/text.h"
 
 #define STAMP_SIZE sizeof("2026-03-15T19:00:00.000Z")
 
@@ -16,5 +19,8 @@ int64_t	clock_us(void);			/* monotonic, microseconds */
 
 /* ISO 8601, UTC, milliseconds, Z. */
 void	stamp_write(int64_t stamp, char out[STAMP_SIZE]);
+
+/* That form alone, from 1970 on; false: it is another. */
+bool	stamp_read(text t, int64_t *stamp_out);
 
 #endif
