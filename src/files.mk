@@ -75,6 +75,7 @@ libpartyline_a_SOURCES += src/role/children.c
 libpartyline_a_SOURCES += src/role/command.c src/role/command.h
 libpartyline_a_SOURCES += src/role/command_config.c
 libpartyline_a_SOURCES += src/role/command_control.c
+libpartyline_a_SOURCES += src/role/command_db.c src/role/command_db.h
 libpartyline_a_SOURCES += src/role/command_help.c
 libpartyline_a_SOURCES += src/role/command_migrate.c
 libpartyline_a_SOURCES += src/role/command_serve.c

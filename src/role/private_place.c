@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -43,6 +44,24 @@ private_choose_user(struct private_server *server, int folder,
 		proc_user_of(geteuid(), getegid(), &server->user);
 	else if (!proc_user_named(package, &server->user))
 		server->user = place->fallback;
+}
+
+/* PGHOSTADDR and the like would change what our own URLs mean. */
+void
+private_forget_environment(void)
+{
+	for (char **at = environ; *at != NULL;) {
+		char name[64];
+		size_t len = strcspn(*at, "=");
+
+		at++;
+		if (strncmp(at[-1], "PG", 2) != 0 || len >= sizeof name)
+			continue;
+		memcpy(name, at[-1], len);
+		name[len] = '\0';
+		unsetenv(name);
+		at = environ;
+	}
 }
 
 static void

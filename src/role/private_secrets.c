@@ -52,27 +52,35 @@ secrets_parse(struct private_place *place, text content)
 }
 
 bool
+secrets_read(struct private_place *place)
+{
+	struct buf content;
+	int error = 0;
+
+	buf_init(&content, BUF_NO_LIMIT);
+	if (!file_read(place->state_dir, "secrets", &content))
+		error = errno;
+	else if (!secrets_parse(place, buf_text(&content)))
+		error = EBADMSG;
+	buf_fini(&content);
+	errno = error;
+	return (error == 0);
+}
+
+bool
 secrets_have(struct private_place *place)
 {
 	struct secret_line lines[4];
-	struct buf content;
-	bool is_good = true;
 
-	buf_init(&content, BUF_NO_LIMIT);
-	if (file_read(place->state_dir, "secrets", &content))
-		place->has_new_secrets = !secrets_parse(place,
-		    buf_text(&content));
-	else if (errno == ENOENT)
-		place->has_new_secrets = true;
-	else
-		is_good = private_complain_of(place, "secrets");
-	buf_fini(&content);
-	if (!place->has_new_secrets)
-		return (is_good);
+	if (secrets_read(place))
+		return (true);
+	if (errno != ENOENT && errno != EBADMSG)
+		return (private_complain_of(place, "secrets"));
+	place->has_new_secrets = true;
 	secret_lines(place, lines);
 	for (unsigned i = 0; i < 4; i++)
 		secret_letters(lines[i].at, PRIVATE_SECRET_SIZE - 1);
-	return (is_good);
+	return (true);
 }
 
 bool

@@ -17,6 +17,8 @@
 
 struct private_place;
 
+/* Reads them. false: errno; EBADMSG where they are not all there. */
+bool	secrets_read(struct private_place *place);
 /* Reads them, or makes new ones (has_new_secrets); false: complained. */
 bool	secrets_have(struct private_place *place);
 /* Writes new ones, once PostgreSQL has them. */

@@ -143,6 +143,8 @@ void	private_begin_log(struct private_server *server);
 const char *private_last_words(struct private_server *server);
 
 /* private_place.c */
+/* What libpq reads of it would change what the URLs above mean. */
+void	private_forget_environment(void);
 void	private_choose_user(struct private_server *server, int folder,
 	    const char *package);
 /*

@@ -49,24 +49,6 @@ quickstart_wants_redis(const struct conf *conf)
 	return (conf->database_url[0] == '\0' && conf->redis_url[0] == '\0');
 }
 
-/* PGHOSTADDR and the like would change what our own URLs mean. */
-static void
-forget_environment(void)
-{
-	for (char **at = environ; *at != NULL;) {
-		char name[64];
-		size_t len = strcspn(*at, "=");
-
-		at++;
-		if (strncmp(at[-1], "PG", 2) != 0 || len >= sizeof name)
-			continue;
-		memcpy(name, at[-1], len);
-		name[len] = '\0';
-		unsetenv(name);
-		at = environ;
-	}
-}
-
 struct quickstart *
 quickstart_create(const struct conf *conf, struct segment *segment,
     int state_dir)
@@ -88,7 +70,7 @@ quickstart_create(const struct conf *conf, struct segment *segment,
 	private_init(&q->postgres, &private_postgres, &q->place);
 	if (q->has_redis)
 		private_init(&q->redis, &private_redis, &q->place);
-	forget_environment();
+	private_forget_environment();
 	return (q);
 }
 

@@ -10,12 +10,28 @@
 #include "base/must.h"
 #include "store/db.h"
 
-void
-call_statement(text name, unsigned inputs, struct buf *out)
+static void
+begin_statement(text name, unsigned inputs, struct buf *out)
 {
 	must(inputs <= CALL_INPUTS_MAX);
 	buf_printf(out, "SELECT element, status, body, stream, epoch, seq, "
-	    "headers, refusal FROM api.%.*s(ROW(", TEXT_ARGS(name));
+	    "headers, refusal FROM api.%.*s(", TEXT_ARGS(name));
+}
+
+void
+call_statement_bare(text name, unsigned inputs, struct buf *out)
+{
+	begin_statement(name, inputs, out);
+	for (unsigned i = 1; i <= inputs; i++)
+		buf_printf(out, "%s$%u", i == 1 ? "" : ", ", i);
+	buf_add_char(out, ')');
+}
+
+void
+call_statement(text name, unsigned inputs, struct buf *out)
+{
+	begin_statement(name, inputs, out);
+	buf_add_string(out, "ROW(");
 	for (unsigned i = 1; i <= CALL_CONTEXT; i++)
 		buf_printf(out, "%s$%u", i == 1 ? "" : ", ", i);
 	buf_add_string(out, ")::api.ctx");

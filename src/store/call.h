@@ -87,6 +87,8 @@ enum call_refusal {
 
 /* SELECT … FROM api.name(ROW($1, …)::api.ctx, $8, …) */
 void	call_statement(text name, unsigned inputs, struct buf *out);
+/* Of a function that takes no context: the inputs are its parameters. */
+void	call_statement_bare(text name, unsigned inputs, struct buf *out);
 /* The parameters are not to be copied: one of them points into the struct. */
 void	call_parameters(const struct call_context *context,
 	    const text *inputs, unsigned count,

@@ -108,7 +108,7 @@ struct db_call {
 };
 
 struct db_statement {
-	const char	*name;
+	const char	*name;		/* NULL: never prepared, sent whole */
 	const char	*sql;
 	unsigned	 lanes;		/* 1u << DB_READ | …; 0: all */
 };

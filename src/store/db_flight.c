@@ -16,16 +16,25 @@
 #include "base/stamp.h"
 #include "store/db_inside.h"
 
-bool
-flight_send(struct db_link *link, struct db_query *query)
+static bool
+send_statement(struct db_link *link, const struct db_query *query)
 {
 	const struct db_statement *statement =
 	    &link->pool->setup.statements[query->statement];
+	int count = (int)query->parameters_count;
 
+	if (statement->name == NULL)
+		return (PQsendQueryParams(link->pg, statement->sql, count,
+		    NULL, query->parameters, NULL, NULL, 0) != 0);
+	return (PQsendQueryPrepared(link->pg, statement->name, count,
+	    query->parameters, NULL, NULL, 0) != 0);
+}
+
+bool
+flight_send(struct db_link *link, struct db_query *query)
+{
 	must(link->state == LINK_READY && query->place == NOWHERE);
-	if (PQsendQueryPrepared(link->pg, statement->name,
-	    (int)query->parameters_count, query->parameters, NULL, NULL,
-	    0) == 0) {
+	if (!send_statement(link, query)) {
 		link_break(link, PQerrorMessage(link->pg));
 		return (false);
 	}

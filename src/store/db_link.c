@@ -203,7 +203,8 @@ prepare(struct db_link *link)
 		is_said = is_said && say(link,
 		    "SET default_transaction_read_only = on");
 	for (unsigned i = 0; i < setup->statements_count; i++)
-		if (statement_is_of(&setup->statements[i], link->kind))
+		if (setup->statements[i].name != NULL &&
+		    statement_is_of(&setup->statements[i], link->kind))
 			is_said = is_said && PQsendPrepare(link->pg,
 			    setup->statements[i].name,
 			    setup->statements[i].sql, 0, NULL) != 0;

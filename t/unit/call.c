@@ -78,6 +78,12 @@ main(void)
 	buf_clear(&sql);
 	call_statement(TEXT("x"), 0, &sql);
 	ok(strstr(sql.at, "$7)::api.ctx)") != NULL);
+	buf_clear(&sql);
+	call_statement_bare(TEXT("tenant_find"), 2, &sql);
+	ok(strstr(sql.at, "FROM api.tenant_find($1, $2)") != NULL);
+	buf_clear(&sql);
+	call_statement_bare(TEXT("tenant_list"), 0, &sql);
+	ok(strstr(sql.at, "FROM api.tenant_list()") != NULL);
 	buf_fini(&sql);
 
 	test("its parameters");

@@ -6,6 +6,7 @@ package T::Command;
 #	my $r = partyline('config', 'check', '-c', $path);
 #	is($r->{exit}, 0); like($r->{out}, qr/.../); is($r->{err}, '');
 #	my $r = partyline({ env => { PORT => 1 }, in => $text }, 'config', ...);
+#	my $r = partyline({ program => $path }, ...);	another one of the build
 #
 # The environment is ours without anything that configures the server.
 
@@ -80,7 +81,7 @@ sub partyline {
 		open STDOUT, '>', "$dir/out";
 		open STDERR, '>', "$dir/err";
 		become(\%env, 'timeout', '-k', 5, $options->{seconds} // 60,
-			T::Run::program(), @words);
+			$options->{program} // T::Run::program(), @words);
 	}
 	waitpid $pid, 0;
 	my %result = (
@@ -91,7 +92,8 @@ sub partyline {
 	);
 	my $reports = reports("$dir/sanitizer");
 
-	T::Evidence::record(command => grep { /^[a-z]+$/ } $words[0] // '');
+	T::Evidence::record(command => grep { /^[a-z]+$/ } $words[0] // '')
+	    if !$options->{program};
 	for my $at (1 .. $#words) {
 		T::Evidence::record(option => $1)
 		    if $words[$at - 1] eq '--set' && $words[$at] =~ /^(\w+)=/;
