@@ -234,7 +234,7 @@ keep_rows(struct command_db *db, const struct db_answer *answer)
 
 /* The row of an error; ERR_none where there is none of that name. */
 static enum err
-error_named(text name)
+row_named(text name)
 {
 	for (enum err err = ERR_none + 1; err < ERRORS; err++)
 		if (text_is(error_rows[err].code, name))
@@ -247,7 +247,7 @@ static bool
 complain_of_refusal(struct command_db *db, const struct db_answer *answer)
 {
 	enum call_refusal refusal = call_refusal(answer);
-	enum err err = error_named(refusal == CALL_CONSTRAINT ?
+	enum err err = row_named(refusal == CALL_CONSTRAINT ?
 	    answer->constraint : answer->message);
 	bool is_rule = refusal == CALL_RULE || refusal == CALL_CONSTRAINT;
 	text words = is_rule && err != ERR_none ? error_rows[err].words :
