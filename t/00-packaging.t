@@ -26,7 +26,7 @@ for my $verb (qw(build run check check-sanitize bench lint fuzz dist clean)) {
 }
 
 found_none('packages: a group, then names', grep {
-	!/^(?:#.*|(?:build|run|check|lint|bench|fuzz)\t[a-z0-9.+ -]+)?$/
+	!/^(?:#.*|(?:build|run|check|lint|bench|fuzz|node)\t[a-z0-9.+ -]+)?$/
 } split /\n/, T::Tree::text('packaging/packages'));
 
 my $unit = T::Tree::text('packaging/systemd/partyline.service');

@@ -12,15 +12,17 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl qw(O_CREAT O_DSYNC O_RDWR SEEK_SET);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX qw(sysconf _SC_CLK_TCK WNOHANG);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK =
-  qw(free_port spawn stop_all tree cpu_us wait_for pin summary machine wrk);
+our @EXPORT_OK = qw(free_port spawn stop_with stop_all tree cpu_us tree_us
+  machine_us wait_for pin summary machine wrk wrk_counts flush_us said);
 
 my %children;    # pid => how it is told to stop
+my @started;     # the same pids, in order
 
 # Nothing we started outlives us.
 END { my $code = $?; stop_all(); $? = $code; }
@@ -36,7 +38,8 @@ sub free_port {
 	return $socket->sockport;
 }
 
-# Starts a program on one core, its output into a file; its pid.
+# Starts a program, its output into a file; its pid. It is told to stop
+# when we die, however that comes.
 sub spawn {
 	my ($log, @command) = @_;
 	my $pid = fork // die "fork: $!";
@@ -44,34 +47,51 @@ sub spawn {
 		open STDIN,  '<', '/dev/null' or die;
 		open STDOUT, '>', $log        or die "$log: $!";
 		open STDERR, '>&', \*STDOUT or die;
-		exec @command or die "exec $command[0]: $!";
+		exec 'setpriv', '--pdeathsig', 'TERM', @command
+		  or die "exec $command[0]: $!";
 	}
-	$children{$pid} = 1;
+	$children{$pid} = 'TERM';
+	push @started, $pid;
 	return $pid;
 }
 
+# The signal that stops this one, where TERM does not.
+sub stop_with {
+	my ($signal, $pid) = @_;
+	$children{$pid} = $signal;
+	return;
+}
+
+# The last that was started first, since it may stand on an earlier one.
 sub stop_all {
-	kill TERM => keys %children if %children;
-	my $until = time + 10;
-	while (%children && time < $until) {
-		for my $pid (keys %children) {
-			delete $children{$pid} if waitpid($pid, WNOHANG) != 0;
+	while (defined(my $pid = pop @started)) {
+		my $signal = delete $children{$pid} // next;
+		my $until  = time + 10;
+		kill $signal => $pid;
+		while (waitpid($pid, WNOHANG) == 0) {
+			kill KILL => $pid if time > $until;
+			sleep 0.02;
 		}
-		sleep 0.05 if %children;
-	}
-	for my $pid (keys %children) {
-		kill KILL => $pid;
-		waitpid $pid, 0;
-		delete $children{$pid};
 	}
 	return;
 }
 
+# What a program wrote into its log, up to the last lines.
+sub said {
+	my ($log) = @_;
+	open my $file, '<', $log or return "$log: $!\n";
+	my @lines = <$file>;
+	splice @lines, 0, -20 if @lines > 20;
+	return join '', @lines;
+}
+
 sub wait_for {
-	my ($what, $is_there) = @_;
+	my ($what, $is_there, $log) = @_;
 	my $until = time + 20;
 	until ($is_there->()) {
-		die "$what did not come within 20 s\n" if time > $until;
+		die "$what did not come within 20 s\n",
+		  $log ? said($log) : ''
+		  if time > $until;
 		sleep 0.02;
 	}
 	return;
@@ -115,6 +135,30 @@ sub cpu_us {
 	return $sum;
 }
 
+# The same of whole trees, with what their dead used: it moves to the parent
+# who buries them.
+sub tree_us {
+	my (@roots) = @_;
+	my @pids = map { tree($_) } @roots;
+	my $sum  = cpu_us(@pids);
+	for my $pid (@pids) {
+		open my $file, '<', "/proc/$pid/stat" or next;
+		my @fields = split / /, (<$file> // '') =~ s/.*\) //r;
+		$sum += ($fields[13] + $fields[14]) * 1e6 /
+		  sysconf(_SC_CLK_TCK);
+	}
+	return $sum;
+}
+
+# CPU time that the whole machine has used so far.
+sub machine_us {
+	open my $file, '<', '/proc/stat' or return 0;
+	my (undef, $user, $nice, $system, undef, undef, $irq, $softirq) =
+	  split ' ', <$file>;
+	return ($user + $nice + $system + $irq + $softirq) * 1e6 /
+	  sysconf(_SC_CLK_TCK);
+}
+
 # Keeps servers and the load generator off each other's core.
 sub pin {
 	my ($core, @pids) = @_;
@@ -124,15 +168,46 @@ sub pin {
 	return;
 }
 
-# Requests that were answered well, and the rate; dies if any failed.
-sub wrk {
+# Requests that were answered, the rate, and how many were answered badly or
+# not at all.
+sub wrk_counts {
 	my ($core, $seconds, $connections, $url, @more) = @_;
 	my $wrk = "taskset -c $core wrk -t1 -c$connections -d${seconds}s";
 	my $out = qx($wrk @more '$url');
 	my ($requests) = $out =~ /(\d+) requests in/ or die "wrk: $out";
 	my ($rate)     = $out =~ /Requests\/sec:\s+([\d.]+)/;
-	die "wrk: $out" if $out =~ /Non-2xx|Socket errors/;
+	my ($bad)      = $out =~ /Non-2xx[^:]*: (\d+)/;
+	my ($errors)   = $out =~ /Socket errors: (.*)/;
+	$bad //= 0;
+	$bad += $_ for ($errors // '') =~ /\d+/g;
+	return ($requests, $rate, $bad);
+}
+
+# The same; dies if any failed.
+sub wrk {
+	my ($requests, $rate, $bad) = wrk_counts(@_);
+	die "wrk: $bad of $requests requests failed\n" if $bad;
 	return ($requests, $rate);
+}
+
+# What one flush of 8 KiB to the disk below this folder takes, as PostgreSQL
+# does it at a commit: the median of 200.
+sub flush_us {
+	my ($folder) = @_;
+	my $path = "$folder/flush";
+	sysopen my $file, $path, O_RDWR | O_CREAT | O_DSYNC
+	  or die "$path: $!";
+	my @took;
+	for (0 .. 200) {
+		my $begin = time;
+		sysseek $file, 0, SEEK_SET;
+		syswrite $file, 'x' x 8192 or die "$path: $!";
+		push @took, (time - $begin) * 1e6;
+	}
+	close $file;
+	unlink $path;
+	shift @took;    # it made the file
+	return (summary(@took))[0];
 }
 
 sub summary {
