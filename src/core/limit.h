@@ -98,7 +98,10 @@ struct limit_login {
 enum err limit_login(const struct tenant *tenant, text address,
 	    const struct conf *conf, int64_t now_s,
 	    struct limit_login *login);
-/* Once for each that may go, whether or not it got there. */
+/*
+ * Once for each that may go. was_right is true as well where no key was
+ * looked at, because the client went away: nothing was tried.
+ */
 void	limit_login_end(struct limit_login *login, bool was_right,
 	    int64_t now_s);
 
