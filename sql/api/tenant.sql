@@ -73,7 +73,8 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.tenant_add(ctx api.ctx, wanted text)
+CREATE FUNCTION api.tenant_add(ctx api.ctx, wanted text,
+    hosts text[] DEFAULT '{}')
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	tenant partyline.tenant;
@@ -84,6 +85,8 @@ BEGIN
 	VALUES (wanted, moment, api.iso(moment)) RETURNING * INTO tenant;
 	ctx.tenant := tenant.id;
 	PERFORM set_config('partyline.tenant', tenant.id::text, true);
+	INSERT INTO partyline.tenant_host (host, tenant_id)
+	SELECT DISTINCT lower(h), tenant.id FROM unnest(hosts) h;
 	RETURN NEXT api.reply(201, api.tenant_text(tenant));
 	RETURN NEXT api.emit_control(ctx, 'tenant.added',
 	    '{"tenant":' || tenant.id || '}');
@@ -134,6 +137,26 @@ BEGIN
 	RETURN NEXT api.reply(200, api.tenant_text(tenant));
 	RETURN NEXT api.emit_control(ctx, 'tenant.changed',
 	    '{"tenant":' || tenant.id || '}');
+END
+$$;
+
+-- How much there is that would go with him.
+CREATE FUNCTION api.tenant_contents(wanted text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+BEGIN
+	tenant := api.tenant_lock(wanted);
+	RETURN NEXT api.reply(200, json_build_object('id', tenant.id,
+	    'slug', tenant.slug,
+	    'hosts', (SELECT count(*) FROM partyline.tenant_host h
+		WHERE h.tenant_id = tenant.id),
+	    'admins', (SELECT count(*) FROM partyline.admin a
+		WHERE a.tenant_id = tenant.id AND a.revoked_at IS NULL),
+	    'sessions', (SELECT count(*) FROM partyline.stream s
+		WHERE s.tenant_id = tenant.id AND s.name LIKE 'session:%'),
+	    'events', (SELECT count(*) FROM partyline.event e
+		WHERE e.tenant_id = tenant.id))::text);
 END
 $$;
 

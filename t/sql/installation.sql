@@ -2,7 +2,7 @@
 --
 -- Tenants by command, and the identity of the cluster.
 
-SELECT plan(35);
+SELECT plan(40);
 
 CREATE FUNCTION t.connect(role text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -71,6 +71,20 @@ FROM t.server('api.session_create(t.ctx(2, ''k'', ''h''), NULL)');
 SELECT throws_ok($$SELECT t.fleet(
     'api.tenant_remove(t.ctx(NULL), ''default'')')$$, 'PT400',
     'tenant_default', 'the default stays');
+SELECT is(body::jsonb, '{"id":2,"slug":"alpha","hosts":2,"admins":0,
+    "sessions":1,"events":1}', 'what would go with it')
+FROM t.fleet($$api.tenant_contents('alpha')$$);
+SELECT throws_ok($$SELECT t.fleet('api.tenant_contents(''nobody'')')$$,
+    'PT404', 'tenant_not_found', 'of nobody, nothing');
+SELECT is(body::json->>'hosts', '["c.example", "d.example"]',
+    'one with hosts from the beginning') FROM t.fleet($$api.tenant_add(
+    t.ctx(NULL), 'beta', '{d.Example,c.example,C.example}')$$)
+WHERE status > 0;
+SELECT throws_ok($$SELECT t.fleet('api.tenant_add(t.ctx(NULL), ''gamma'',
+    ''{a.example}'')')$$, '23505', 'duplicate key value '
+    'violates unique constraint "tenant_host_taken"', 'which are free');
+SELECT is(count(*), 0::bigint, 'or there is none at all')
+FROM partyline.tenant WHERE slug = 'gamma';
 SELECT is(array_agg(coalesce(status::text, stream)), '{200,control}',
     'removed') FROM t.fleet($$api.tenant_remove(t.ctx(NULL), 'alpha')$$);
 SELECT is(count(*), 0::bigint, 'nothing of it is left')
