@@ -35,8 +35,8 @@ my $system = qr{^(?:
 	arpa|asm|linux|netinet|sys)/ | ^(?:ctype|dirent|dlfcn|endian|errno
 	|fcntl|fnmatch|getopt|glob|grp|inttypes|libgen|limits|math|netdb|poll
 	|pthread|pwd|sched|search|setjmp|signal|spawn|stdarg|stdatomic|stdbool
-	|stddef|stdint|stdio|stdlib|string|strings|sysexits|syslog|termios|threads
-	|time|unistd)\.h$}x;
+	|stddef|stdint|stdio|stdlib|string|strings|sysexits|syslog|termios
+	|threads|time|unistd)\.h$}x;
 
 my (@upward, @foreign, @unknown, @path);
 

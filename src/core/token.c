@@ -17,46 +17,42 @@
 #define ALGORITHM "HS256"
 #define SECONDS_MAX 253402300799	/* the end of the year 9999 */
 
-static const struct {
-	text		name;
-	enum rank	rank;
-} ranks[] = {
-	{ TEXT("admin"), RANK_ADMIN },
-	{ TEXT("bot"), RANK_BOT },
-	{ TEXT("viewer"), RANK_VIEWER },
-};
-
-text
+const char *
 rank_name(enum rank rank)
 {
-	for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
-		if (ranks[i].rank == rank)
-			return (ranks[i].name);
-	return (TEXT("none"));
+	static const char *const names[RANKS] = {
+		[RANK_NONE] = "none",
+		[RANK_VIEWER] = "viewer",
+		[RANK_BOT] = "bot",
+		[RANK_ADMIN] = "admin",
+	};
+
+	must(rank < RANKS);
+	return (names[rank]);
 }
 
 enum rank
 rank_of(text name)
 {
-	for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
-		if (text_is(ranks[i].name, name))
-			return (ranks[i].rank);
+	for (enum rank rank = RANK_VIEWER; rank < RANKS; rank++)
+		if (text_is(text_of(rank_name(rank)), name))
+			return (rank);
 	return (RANK_NONE);
 }
 
-text
+const char *
 token_verdict_name(enum token_verdict verdict)
 {
-	static const text names[TOKEN_VERDICTS] = {
-		[TOKEN_GOOD] = TEXT("good"),
-		[TOKEN_MALFORMED] = TEXT("malformed"),
-		[TOKEN_WRONG_ALGORITHM] = TEXT("wrong algorithm"),
-		[TOKEN_UNKNOWN_KEY] = TEXT("unknown key"),
-		[TOKEN_BAD_SIGNATURE] = TEXT("bad signature"),
-		[TOKEN_CLAIM_MISSING] = TEXT("claim missing"),
-		[TOKEN_CLAIM_INVALID] = TEXT("claim invalid"),
-		[TOKEN_NOT_YET] = TEXT("not valid yet"),
-		[TOKEN_EXPIRED] = TEXT("expired"),
+	static const char *const names[TOKEN_VERDICTS] = {
+		[TOKEN_GOOD] = "good",
+		[TOKEN_MALFORMED] = "malformed",
+		[TOKEN_WRONG_ALGORITHM] = "wrong algorithm",
+		[TOKEN_UNKNOWN_KEY] = "unknown key",
+		[TOKEN_BAD_SIGNATURE] = "bad signature",
+		[TOKEN_CLAIM_MISSING] = "claim missing",
+		[TOKEN_CLAIM_INVALID] = "claim invalid",
+		[TOKEN_NOT_YET] = "not valid yet",
+		[TOKEN_EXPIRED] = "expired",
 	};
 
 	must(verdict < TOKEN_VERDICTS);
@@ -75,8 +71,7 @@ is_visible(text t)
 bool
 token_key_is_fit(const struct token_key *key)
 {
-	return (memchr(key->id, '\0', sizeof key->id) != NULL &&
-	    is_visible(text_of(key->id)) &&
+	return (key->id.len <= TOKEN_KEY_ID_MAX && is_visible(key->id) &&
 	    key->secret.len >= TOKEN_SECRET_MIN);
 }
 
@@ -104,7 +99,7 @@ token_make_id(char out[TOKEN_ID_MADE + 1])
 static bool
 token_is_fit(const struct token *token)
 {
-	return (rank_of(rank_name(token->rank)) != RANK_NONE &&
+	return (token->rank > RANK_NONE && token->rank < RANKS &&
 	    token_name_is_fit(token->name) && token->tenant > 0 &&
 	    token->iat >= 0 && token->iat <= SECONDS_MAX &&
 	    token->exp >= 0 && token->exp <= SECONDS_MAX &&
@@ -115,11 +110,16 @@ token_is_fit(const struct token *token)
 }
 
 /* libjwt takes strings. */
+static const char *
+string_of(text t, struct arena *arena)
+{
+	return (arena_copy(arena, t.at, t.len));
+}
+
 static void
 grant_text(jwt_t *jwt, const char *name, text value, struct arena *arena)
 {
-	if (jwt_add_grant(jwt, name, arena_copy(arena, value.at,
-	    value.len)) != 0)
+	if (jwt_add_grant(jwt, name, string_of(value, arena)) != 0)
 		must_never("libjwt takes a text once");
 }
 
@@ -144,9 +144,10 @@ token_make(const struct token_key *key, const struct token *token,
 	if (!token_is_fit(token))
 		return (false);
 	arena_init(&arena);
-	if (jwt_new(&jwt) != 0 || jwt_add_header(jwt, "kid", key->id) != 0)
+	if (jwt_new(&jwt) != 0 || jwt_add_header(jwt, "kid",
+	    string_of(key->id, &arena)) != 0)
 		must_never("libjwt has memory");
-	grant_text(jwt, "role", rank_name(token->rank), &arena);
+	grant_text(jwt, "role", text_of(rank_name(token->rank)), &arena);
 	grant_text(jwt, "name", token->name, &arena);
 	grant_int(jwt, "tenant", token->tenant);
 	grant_int(jwt, "timestamp", token->timestamp_ms);
@@ -297,11 +298,11 @@ static enum token_verdict
 signature_check(const struct token_key *keys, unsigned count, text compact,
     struct arena *arena, text *kid)
 {
-	const char *string = arena_copy(arena, compact.at, compact.len);
+	const char *string = string_of(compact, arena);
 	bool is_known = false;
 
 	for (unsigned i = 0; i < count; i++) {
-		text id = text_of(keys[i].id);
+		text id = keys[i].id;
 
 		must(token_key_is_fit(&keys[i]));
 		if (kid->len > 0 && !text_is(*kid, id))

@@ -38,12 +38,12 @@
 /* What one may do: each all that the ones before may. */
 enum rank { RANK_NONE, RANK_VIEWER, RANK_BOT, RANK_ADMIN, RANKS };
 
-text	rank_name(enum rank rank);
+const char *rank_name(enum rank rank);
 enum rank rank_of(text name);		/* RANK_NONE: there is no such */
 
 #define TOKEN_MAX 4096			/* bytes of a token */
 #define TOKEN_KEYS_MAX 8
-#define TOKEN_KEY_ID_SIZE 64
+#define TOKEN_KEY_ID_MAX 64
 #define TOKEN_SECRET_MIN 32		/* bytes; fewer could be guessed */
 #define TOKEN_NAME_MAX 100		/* signs of a name */
 #define TOKEN_ID_MADE 26		/* letters of an id that we make */
@@ -52,7 +52,7 @@ enum rank rank_of(text name);		/* RANK_NONE: there is no such */
 #define TOKEN_TENANT_DEFAULT 1
 
 struct token_key {
-	char	id[TOKEN_KEY_ID_SIZE];
+	text	id;
 	text	secret;
 };
 
@@ -79,7 +79,7 @@ enum token_verdict {
 	TOKEN_EXPIRED,
 	TOKEN_VERDICTS
 };
-text	token_verdict_name(enum token_verdict verdict);
+const char *token_verdict_name(enum token_verdict verdict);
 
 /* An id of its own, and a secret long enough. */
 bool	token_key_is_fit(const struct token_key *key);

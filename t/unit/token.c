@@ -13,8 +13,8 @@
 #define NOW 1800000000LL
 
 static const struct token_key keys[] = {
-	{ "one", TEXT("0123456789abcdef0123456789abcdef") },
-	{ "two", TEXT("the second of two keys, long enough") },
+	{ TEXT("one"), TEXT("0123456789abcdef0123456789abcdef") },
+	{ TEXT("two"), TEXT("the second of two keys, long enough") },
 };
 
 /* A record, and what its fields are where it does not say. */
@@ -243,13 +243,13 @@ read_at(text compact, int64_t now_s, struct token *token_out)
 	return (verdict);
 }
 
-static text
+static const char *
 verdict_wanted(text says)
 {
 	for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
 		if (text_is(verdicts[i].says, says))
 			return (token_verdict_name(verdicts[i].verdict));
-	return (TEXT("a verdict that there is"));
+	return ("a verdict that there is");
 }
 
 static void
@@ -436,10 +436,12 @@ static void
 names_and_keys(void)
 {
 	struct token_key key = keys[0];
+	char long_id[TOKEN_KEY_ID_MAX + 1];
 
+	memset(long_id, 'x', sizeof long_id);
 	test("ranks have names and names ranks");
 	for (enum rank rank = RANK_VIEWER; rank < RANKS; rank++)
-		is(rank_of(rank_name(rank)), rank);
+		is(rank_of(text_of(rank_name(rank))), rank);
 	is(rank_of(TEXT("none")), RANK_NONE);
 	is(rank_of(TEXT("Admin")), RANK_NONE);
 	is(rank_of(TEXT("")), RANK_NONE);
@@ -452,11 +454,13 @@ names_and_keys(void)
 	ok(!token_key_is_fit(&key));
 	key.secret.len = TOKEN_SECRET_MIN;
 	ok(token_key_is_fit(&key));
-	key.id[0] = '\0';
+	key.id = TEXT("");
 	ok(!token_key_is_fit(&key));
-	key.id[0] = ' ';
+	key.id = TEXT("a b");
 	ok(!token_key_is_fit(&key));
-	memset(key.id, 'x', sizeof key.id);
+	key.id = text_from(long_id, TOKEN_KEY_ID_MAX);
+	ok(token_key_is_fit(&key));
+	key.id.len++;
 	ok(!token_key_is_fit(&key));
 }
 

@@ -76,7 +76,9 @@ sub records {
 	open my $file, '<:raw', $path or die "$path: $!\n";
 	local $/ = '';
 	my @records = map {
-		{ %default, map { /^(\w+): (.*)$/ ? ($1 => $2) : () } split /\n/ }
+		my %said = map { /^(\w+): (.*)$/ ? ($1 => $2) : () }
+		    split /\n/;
+		+{ %default, %said };
 	} <$file>;
 	return grep { defined $_->{name} } @records;
 }
