@@ -19,7 +19,8 @@ use POSIX qw(sysconf _SC_CLK_TCK WNOHANG);
 use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(free_port spawn stop_with stop_all tree cpu_us tree_us
-  machine_us wait_for pin summary machine wrk wrk_counts flush_us said);
+  machine_us wait_for pin summary machine output wrk wrk_counts flush_us
+  said);
 
 my %children;    # pid => how it is told to stop
 my @started;     # the same pids, in order
@@ -53,6 +54,15 @@ sub spawn {
 	$children{$pid} = 'TERM';
 	push @started, $pid;
 	return $pid;
+}
+
+# What a program prints that runs and ends by itself, or with us.
+sub output {
+	my (@command) = @_;
+	open my $out, '-|', 'setpriv', '--pdeathsig', 'KILL', @command
+	  or die "$command[0]: $!";
+	local $/;
+	return <$out>;
 }
 
 # The signal that stops this one, where TERM does not.
@@ -172,8 +182,8 @@ sub pin {
 # not at all.
 sub wrk_counts {
 	my ($core, $seconds, $connections, $url, @more) = @_;
-	my $wrk = "taskset -c $core wrk -t1 -c$connections -d${seconds}s";
-	my $out = qx($wrk @more '$url');
+	my $out = output('taskset', '-c', $core, 'wrk', '-t1',
+		"-c$connections", "-d${seconds}s", @more, $url);
 	my ($requests) = $out =~ /(\d+) requests in/ or die "wrk: $out";
 	my ($rate)     = $out =~ /Requests\/sec:\s+([\d.]+)/;
 	my ($bad)      = $out =~ /Non-2xx[^:]*: (\d+)/;

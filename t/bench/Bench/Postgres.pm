@@ -12,7 +12,7 @@ package Bench::Postgres;
 use strict;
 use warnings;
 
-use Bench qw(spawn stop_with wait_for said);
+use Bench qw(output spawn stop_with wait_for said);
 
 my $user = 'bench';
 
@@ -102,9 +102,9 @@ sub tidy {
 # pgbench with this script: transactions, the rate, and those that failed.
 sub pgbench {
 	my ($self, $core, $seconds, $database, $script) = @_;
-	my $out = qx(taskset -c $core $self->{bin}/pgbench -n -M prepared \\
-	    -c 4 -j 1 -T $seconds -f $script -U $user -h $self->{sockets} \\
-	    $database 2>&1);
+	my $out = output('taskset', '-c', $core, "$self->{bin}/pgbench",
+		qw(-n -M prepared -c 4 -j 1 -T), $seconds, '-f', $script,
+		'-U', $user, '-h', $self->{sockets}, $database);
 	my ($count)  = $out =~ /actually processed: (\d+)/ or die $out;
 	my ($rate)   = $out =~ /tps = ([\d.]+)/;
 	my ($failed) = $out =~ /failed transactions: (\d+)/;
