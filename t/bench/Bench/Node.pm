@@ -59,8 +59,10 @@ sub ready {
 		mkdir $wanted or -d $wanted or die "$wanted: $!";
 	}
 	if (!find($folder)) {
-		npm("$folder/node", "$folder/node.log", 'install',
-			'--prefix', '.', 'node@20');
+		put("$folder/node/package.json", '{"private":true,'
+			  . '"dependencies":{"node":"20"},'
+			  . '"allowScripts":{"node":true}}');
+		npm("$folder/node", "$folder/node.log", 'install');
 	}
 	my $root = find($folder)
 	  // die "npm's node package has no Node 20 for this machine\n";
@@ -72,9 +74,7 @@ sub ready {
 	if (!-e $stamp || slurp($stamp) ne $wanted) {
 		copy($list, "$folder/package.json") or die "$list: $!";
 		npm($folder, "$folder/npm.log", 'install');
-		open my $file, '>', $stamp or die "$stamp: $!";
-		print {$file} $wanted;
-		close $file or die "$stamp: $!";
+		put($stamp, $wanted);
 	}
 	return bless { root => $root, modules => "$folder/node_modules" },
 	  $class;
@@ -85,6 +85,14 @@ sub slurp {
 	open my $file, '<', $path or die "$path: $!";
 	local $/;
 	return <$file>;
+}
+
+sub put {
+	my ($path, $content) = @_;
+	open my $file, '>', $path or die "$path: $!";
+	print {$file} $content;
+	close $file or die "$path: $!";
+	return;
 }
 
 # The words that run a script of peers/ with the packages in its reach.
