@@ -18,7 +18,7 @@ use HTTP::Tiny;
 use IO::Socket::INET;
 
 my $here  = dirname(abs_path(__FILE__)) . '/..';
-my $key   = 'the key of a bench, which nobody else has';
+my $key   = 'the-key-of-a-bench-which-nobody-else-has';
 my @reads = qw(get active list);
 
 # The same name in all of these cases.
