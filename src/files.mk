@@ -81,6 +81,7 @@ libpartyline_a_SOURCES += src/role/command_help.c
 libpartyline_a_SOURCES += src/role/command_migrate.c
 libpartyline_a_SOURCES += src/role/command_serve.c
 libpartyline_a_SOURCES += src/role/command_status.c
+libpartyline_a_SOURCES += src/role/command_tenant.c
 libpartyline_a_SOURCES += src/role/control.c src/role/control.h
 libpartyline_a_SOURCES += src/role/ctl.c src/role/ctl.h
 libpartyline_a_SOURCES += src/role/jobs.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kinds of options: how each is read, stored, shown and masked. Used by
- * the conf*.c files alone.
+ * the conf*.c files, and to read and show what else is of such a kind.
  *
  * Holds always:
  *  1. conf_put is the only writer of a struct conf's values; what it refuses

@@ -10,8 +10,6 @@
 #include "base/address.h"
 #include "core/json.h"
 
-#define HOST_MAX 253
-
 struct host {
 	UT_hash_handle	 hh;
 	struct tenant	*tenant;
@@ -106,7 +104,7 @@ tenant_cut_prefix(text path, text *slug_out, text *rest_out)
 /* Hosts. */
 
 static text
-address_key(text host, char out[HOST_MAX])
+address_key(text host, char out[TENANT_HOST_MAX])
 {
 	struct address address;
 	struct buf buf;
@@ -114,7 +112,7 @@ address_key(text host, char out[HOST_MAX])
 
 	if (!address_read_peer(host, &address))
 		return (key);
-	buf_init(&buf, HOST_MAX);
+	buf_init(&buf, TENANT_HOST_MAX);
 	address_write_host(&address, &buf);
 	if (!buf.has_failed) {
 		memcpy(out, buf.at, buf.len);
@@ -124,25 +122,37 @@ address_key(text host, char out[HOST_MAX])
 	return (key);
 }
 
-/* What a host is known by: without port, last dot and case. None: no host. */
-static text
-key_of(text host, char out[HOST_MAX])
+static bool
+is_port(text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (t.at[i] < '0' || t.at[i] > '9')
+			return (false);
+	return (true);
+}
+
+text
+tenant_host_key(text host, char out[TENANT_HOST_MAX])
 {
 	text head, tail, more;
 
 	if (host.len > 0 && host.at[0] == '[') {
-		if (!text_cut(host, ']', &head, &tail))
+		if (!text_cut(host, ']', &head, &tail) || (tail.len > 0 &&
+		    (tail.at[0] != ':' || !is_port(text_from(tail.at + 1,
+		    tail.len - 1)))))
 			return (TEXT_NONE);
 		return (address_key(text_from(host.at, head.len + 1), out));
 	}
 	if (text_cut(host, ':', &head, &tail)) {
 		if (text_cut(tail, ':', &tail, &more))
 			return (address_key(host, out));
+		if (!is_port(tail))
+			return (TEXT_NONE);
 		host = head;
 	}
 	if (host.len > 0 && host.at[host.len - 1] == '.')
 		host.len--;
-	if (host.len == 0 || host.len > HOST_MAX)
+	if (host.len == 0 || host.len > TENANT_HOST_MAX)
 		return (TEXT_NONE);
 	for (size_t i = 0; i < host.len; i++)
 		out[i] = (char)(host.at[i] >= 'A' && host.at[i] <= 'Z' ?
@@ -247,9 +257,9 @@ tenant_read(const struct tenant_book *book, struct json_object *from)
 static void
 remove_host(struct tenant_book *book, const struct tenant *tenant, text name)
 {
-	char at[HOST_MAX];
+	char at[TENANT_HOST_MAX];
 	struct host *host;
-	text key = key_of(name, at);
+	text key = tenant_host_key(name, at);
 
 	HASH_FIND(hh, book->hosts, key.at, key.len, host);
 	/* It may be another's by now. */
@@ -304,9 +314,9 @@ entry_by_slug(const struct tenant_book *book, text slug)
 static void
 add_host(struct tenant_book *book, struct tenant *tenant, text name)
 {
-	char at[HOST_MAX];
+	char at[TENANT_HOST_MAX];
 	struct host *host;
-	text key = key_of(name, at);
+	text key = tenant_host_key(name, at);
 
 	if (key.len == 0)
 		return;
@@ -417,13 +427,13 @@ tenant_book_remove(struct tenant_book *book, int32_t id)
 struct tenant *
 tenant_by_host(const struct tenant_book *book, text name)
 {
-	char at[HOST_MAX];
+	char at[TENANT_HOST_MAX];
 	struct host *host = NULL;
 	text key;
 
 	if (book->hosts == NULL)
 		return (book->standard);
-	key = key_of(name, at);
+	key = tenant_host_key(name, at);
 	if (key.len > 0)
 		HASH_FIND(hh, book->hosts, key.at, key.len, host);
 	return (host != NULL ? host->tenant : book->standard);

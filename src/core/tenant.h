@@ -38,6 +38,7 @@
 
 #define TENANT_NO_LIMIT (-1)
 #define TENANT_SLUG_MAX 63
+#define TENANT_HOST_MAX 253
 
 struct tenant {
 	unsigned	 magic;
@@ -83,6 +84,12 @@ unsigned tenant_book_count(const struct tenant_book *book);
 /* One hold more; one less, of NULL too. */
 struct tenant *tenant_share(struct tenant *tenant);
 void	tenant_give(struct tenant **tenant);
+
+/*
+ * What a host is known by: without port, case and last dot; an IPv6 address
+ * in its short form, without brackets. Lies in out; empty: it is no host.
+ */
+text	tenant_host_key(text host, char out[TENANT_HOST_MAX]);
 
 /* Whether pages of this Origin may read answers (CORS). */
 bool	tenant_origin_allows(const struct tenant *tenant, text origin);

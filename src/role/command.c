@@ -20,11 +20,14 @@ const struct command_row command_rows[COMMANDS] = {
 #undef COMMAND
 };
 
-enum { FLAG_CONF, FLAG_JSON, FLAG_PROCESSES, FLAG_SET, FLAG_STATE_DIR };
+enum { FLAG_CONF, FLAG_HOST, FLAG_JSON, FLAG_PROCESSES, FLAG_SET,
+    FLAG_STATE_DIR, FLAG_YES };
 
 const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_CONF] = { "-c", "FILE",
 	    "Read options from FILE; see partyline.conf(5)." },
+	[FLAG_HOST] = { "--host", "HOST",
+	    "A host name, as often as there are several." },
 	[FLAG_JSON] = { "--json", NULL, "Answer in JSON, for programs." },
 	[FLAG_PROCESSES] = { "--processes", NULL, "Show each process." },
 	[FLAG_SET] = { "--set", "NAME=VALUE",
@@ -32,6 +35,7 @@ const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_STATE_DIR] = { "--state-dir", "DIR",
 	    "The state_dir of the running server. Without it: the one that "
 	    "-c, the environment or the default names." },
+	[FLAG_YES] = { "--yes", NULL, "Do it; without it, see what it is." },
 };
 
 bool
@@ -105,6 +109,9 @@ take_flag(struct command *command, unsigned which, const char *value)
 	case FLAG_CONF:
 		command->conf_file = value;
 		break;
+	case FLAG_HOST:
+		command->hosts[command->hosts_count++] = value;
+		break;
 	case FLAG_JSON:
 		command->wants_json = true;
 		break;
@@ -116,6 +123,9 @@ take_flag(struct command *command, unsigned which, const char *value)
 		break;
 	case FLAG_STATE_DIR:
 		command->state_dir = value;
+		break;
+	case FLAG_YES:
+		command->wants_yes = true;
 		break;
 	}
 }
@@ -204,6 +214,7 @@ command_read(struct command *command, int argc, char **argv,
 {
 	*command = (struct command){ .row = NULL };
 	/* One more each: --help puts a word where none may have been. */
+	command->hosts = boot_alloc(((size_t)argc + 1) * sizeof(char *));
 	command->sets = boot_alloc(((size_t)argc + 1) * sizeof(char *));
 	command->words = boot_alloc(((size_t)argc + 1) * sizeof(char *));
 	if (argc < 2) {

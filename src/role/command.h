@@ -46,19 +46,22 @@ struct command_flag {
 	const char	*argument;	/* NULL: takes none */
 	const char	*text;
 };
-#define COMMAND_FLAGS 5
+#define COMMAND_FLAGS 7
 extern const struct command_flag command_flags[COMMAND_FLAGS];
 
 struct command {
 	const struct command_row *row;
 	const char	 *conf_file;	/* -c; NULL: none */
 	const char	 *state_dir;	/* --state-dir; NULL: none */
+	const char	**hosts;	/* --host, in their order */
+	unsigned	  hosts_count;
 	const char	**sets;		/* --set, in their order */
 	unsigned	  sets_count;
 	const char	**words;	/* what is no flag */
 	unsigned	  words_count;
 	bool		  wants_json;
 	bool		  wants_processes;
+	bool		  wants_yes;
 };
 
 /* false: nothing is to be run, the program ends with this code. */
@@ -94,6 +97,7 @@ int	command_log(struct command *command);
 int	command_migrate(struct command *command);
 int	command_serve(struct command *command);
 int	command_status(struct command *command);
+int	command_tenant(struct command *command);
 int	command_version(struct command *command);
 
 #endif

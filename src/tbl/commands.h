@@ -61,6 +61,27 @@ COMMAND(status, "[PREFIX...] [--processes] [-c FILE] [--state-dir DIR] [--json]"
     "partyline status\n"
     "partyline status requests --state-dir /var/lib/partyline\n"
     "partyline status --json\n")
+COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...|remove SLUG [--yes] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "manage who is served",
+    "A tenant has everything for itself: sessions, admins, streams, limits.\n"
+    "Clients reach it under its hosts, and below /t/SLUG/ of any other. What\n"
+    "belongs to nobody is the tenant default's. Settings, as set takes them:\n"
+    "  hosts            host names, separated by blanks\n"
+    "  max_connections  connections that last, at a time\n"
+    "  max_events       events in a minute\n"
+    "  max_requests     requests in a minute\n"
+    "  max_storage      bytes, or KiB, MiB, GiB\n"
+    "  origins          *, or the Origins of pages that may ask, by blanks\n"
+    "  public_read      on, or off: reading needs a token too\n"
+    "  retention_days   how long events are kept\n"
+    "An empty value takes a limit away. Limits hold for each host of the\n"
+    "installation by itself. A running server knows within a second. remove\n"
+    "takes all that the tenant has, and says what that is without --yes.",
+    "partyline tenant add games --host games.example\n"
+    "partyline tenant set games max_requests=6000 max_storage=2GiB\n"
+    "partyline tenant set games 'origins=https://a.example' max_requests=\n"
+    "partyline tenant list --state-dir /var/lib/partyline\n"
+    "partyline tenant remove games --yes\n")
 COMMAND(version, "[--json]",
     "tell the version and what was compiled in",
     "The features line names faults, sanitizers and systemd where they are\n"

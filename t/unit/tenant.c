@@ -194,6 +194,10 @@ test_hosts(void)
 	is(by_host(":80"), 1);
 	is(by_host("a.example.."), 1);
 	is(by_host("x.a.example"), 1);
+	is(by_host("a.example:x"), 1);
+	is(by_host("a.example:80/"), 1);
+	is(by_host("[2001:db8::1]x"), 1);
+	is(by_host("[2001:db8::1]:x"), 1);
 	is(by_host("a.exampl"), 1);
 	is(by_host("a.example\0"), 1);
 	{
