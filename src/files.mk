@@ -61,6 +61,7 @@ libpartyline_a_SOURCES += src/core/op.c src/core/op.h
 libpartyline_a_SOURCES += src/core/query.c src/core/query.h
 libpartyline_a_SOURCES += src/core/tenant.c src/core/tenant.h
 libpartyline_a_SOURCES += src/core/token.c src/core/token.h
+libpartyline_a_SOURCES += src/core/who.c src/core/who.h
 libpartyline_a_SOURCES += src/transport/admin.c src/transport/admin.h
 libpartyline_a_SOURCES += src/transport/answer.c src/transport/answer.h
 libpartyline_a_SOURCES += src/transport/forwarded.c src/transport/forwarded.h
