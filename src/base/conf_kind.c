@@ -197,6 +197,17 @@ is_one_of(text value, const char *choices)
 	return (false);
 }
 
+/* //path, or with who asks before it: //user:password@path. */
+static bool
+names_path(text rest)
+{
+	text ignored, path = text_from(rest.at + 2, rest.len - 2);
+
+	if (!text_begins(path, TEXT("/")))
+		text_cut(path, '@', &ignored, &path);
+	return (text_begins(path, TEXT("/")));
+}
+
 static bool
 read_url(const struct option_row *row, text value, struct buf *why)
 {
@@ -214,6 +225,8 @@ read_url(const struct option_row *row, text value, struct buf *why)
 		buf_add_string(why, "is no url of a scheme that is known");
 	else if (rest.len <= 2)
 		buf_add_string(why, "names nothing behind ://");
+	else if (text_is(scheme, TEXT("unix")) && !names_path(rest))
+		buf_add_string(why, "has no path that begins with /");
 	else if (text_has(rest, ' ') || text_has(rest, '\t') ||
 	    text_has(rest, '\n'))
 		buf_add_string(why, "has a blank, which is written %20 here");

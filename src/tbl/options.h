@@ -109,8 +109,8 @@ OPTION(public_read, flag, "on", 0, 0, RELOAD,
 OPTION(redis_prefix, text, "partyline", 1, 64, RESTART,
     "What keys and channels in Redis begin with.")
 URL(redis_url, "redis|unix", 2048, RESTART,
-    "Redis: redis://:password@host:port or unix:///path. Empty with a "
-    "database_url: one host alone.")
+    "Redis: redis://:password@host:port, unix:///path or "
+    "unix://:password@/path. Empty with a database_url: one host alone.")
 OPTION(request_timeout, span, "30s", 100, 3600000, RELOAD,
     "How long a request may take to arrive, and a second more for each 16 "
     "KiB of it. Slower ones are answered 408.")

@@ -247,6 +247,9 @@ test_kinds(void)
 	ok(sets("database_url=postgres://u:hush@h/d"));
 	is_text(conf->database_url, "postgres://u:hush@h/d");
 	ok(sets("redis_url=unix:///run/redis.sock"));
+	ok(sets("redis_url=unix://:word@/run/redis.sock"));
+	ok(!sets("redis_url=unix://:word@run/redis.sock"));
+	ok(!sets("redis_url=unix://run/redis.sock"));
 	ok(!sets("database_url=mysql://u:hush@h/d"));
 	ok(has_problem("allowed: postgresql://... or postgres://...") &&
 	    !has_problem("hush"));
