@@ -87,6 +87,7 @@ libpartyline_a_SOURCES += src/role/control.c src/role/control.h
 libpartyline_a_SOURCES += src/role/ctl.c src/role/ctl.h
 libpartyline_a_SOURCES += src/role/jobs.c
 libpartyline_a_SOURCES += src/role/master.c
+libpartyline_a_SOURCES += src/role/migration.c src/role/migration.h
 libpartyline_a_SOURCES += src/role/notify.c src/role/notify.h
 libpartyline_a_SOURCES += src/role/ordinals.c
 libpartyline_a_SOURCES += src/role/private_cluster.c

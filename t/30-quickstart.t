@@ -6,18 +6,26 @@
 use strict;
 use warnings;
 use Fcntl qw(O_RDONLY);
+use File::Copy qw(copy);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::UNIX;
 use Test::More;
+use T::Command;
 use T::Private;
 use T::Redis;
 use T::Run;
+use T::Tree;
 use T::Wait;
 
 sub mode { return sprintf '%04o', (stat $_[0])[2] & 07777 }
 
 sub key_in { return ($_[0] =~ /^Its admin key is (\w+)$/m)[0] }
+
+sub schema_version {
+	return (T::Tree::text('src/store/schema.h')
+		    =~ /^#define SCHEMA_VERSION (\d+)$/m)[0];
+}
 
 my $server = T::Private->start(workers => 2);
 my $state  = $server->state_dir;
@@ -84,7 +92,27 @@ subtest 'the roles are what the schema needs' => sub {
 		FROM pg_roles WHERE rolname LIKE 'partyline%'"
 		),
 		'partyline false false false, '
-		    . 'partyline_owner false true true'
+		    . 'partyline_fleet false false false, '
+		    . 'partyline_owner false true true, '
+		    . 'partyline_server false false false'
+	);
+	is(
+		$server->sql(
+			"SELECT string_agg(r.rolname, ', ' ORDER BY r.rolname)
+		FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+		WHERE m.member = 'partyline'::regrole"
+		),
+		'partyline_fleet, partyline_server',
+		'and the login may take both'
+	);
+	is(
+		$server->sql(
+			'SELECT max(version), pg_get_userbyid(nspowner)
+		FROM partyline.schema_version, pg_namespace
+		WHERE nspname = $$api$$ GROUP BY 2'
+		),
+		schema_version() . '|partyline_owner',
+		'the schema is there, and its owner\'s'
 	);
 	is(
 		$server->sql(
@@ -98,8 +126,49 @@ subtest 'the roles are what the schema needs' => sub {
 	$server->sql('CREATE TABLE kept (id int)');
 };
 
+subtest 'commands reach the private database' => sub {
+	my $drive = { program => T::Run::build() . '/t/drive/command_db' };
+	my @calls = ('--state-dir', $state, 'tenant_add', 'guild');
+	my $said  = partyline($drive, @calls);
+
+	is($said->{exit}, 0, 'one calls a function') or diag($said->{err});
+	like($said->{out}, qr/^201 .*"guild"/, 'and is answered');
+	local $ENV{PGHOSTADDR} = '192.0.2.1';
+	$said = partyline($drive, @calls);
+	is($said->{err}, "partyline: A tenant has this name\n",
+		'whatever the environment says');
+	SKIP: {
+		skip 'only root can give up root', 1 if $> != 0;
+		my $copy = T::Run::folder() . "/command_db-$$";
+
+		copy($drive->{program}, $copy) or die "$copy: $!\n";
+		chmod 0755, $copy;
+		$said = partyline({ program => 'setpriv' }, '--reuid=65534',
+			'--clear-groups', $copy, @calls);
+		is($said->{exit}, 77, 'not for everybody');
+		like($said->{err}, qr/ask as the user that runs the server/,
+			'in words');
+	}
+};
+
+subtest 'a state folder of an earlier version' => sub {
+	ok($server->stop, 'stopped');
+	my $mark = $server->log_mark;
+	ok($server->start_again, 'started');
+	$server->sql('DROP SCHEMA api, partyline CASCADE');
+	$server->sql('DROP OWNED BY partyline_server, partyline_fleet');
+	$server->sql('DROP ROLE partyline_server, partyline_fleet');
+	ok($server->stop, 'one that knew no migrations');
+	ok($server->start_again, 'goes on');
+	is($server->sql('SELECT count(*) FROM partyline.tenant'), 2,
+		'with the schema');
+	is(scalar(() = $server->log_since($mark) =~ /"database migrated"/g),
+		2, 'each start looks once');
+};
+
 subtest 'a killed PostgreSQL comes back' => sub {
-	my $was = $server->postgres_pid;
+	my $was  = $server->postgres_pid;
+	my $mark = $server->log_mark;
 
 	$server->sql('INSERT INTO kept VALUES (1)');
 	kill KILL => $was;
@@ -115,6 +184,7 @@ subtest 'a killed PostgreSQL comes back' => sub {
 	);
 	ok($server->becomes('postgres', 'ok'), 'readiness returns');
 	is($server->sql('SELECT count(*) FROM kept'), 1, 'with its data');
+	unlike($server->log_since($mark), qr/migrate/, 'and its schema');
 };
 
 subtest 'so does Redis, and one of PostgreSQL\'s processes' => sub {

@@ -86,6 +86,21 @@ conf_put(struct conf *conf, enum option option, text written,
 	return (is_good);
 }
 
+void
+conf_fill(struct conf *conf, enum option option, const char *value,
+    const char *origin)
+{
+	struct buf problems;
+	bool is_good;
+
+	if (conf->written[option][0] != '\0')
+		return;
+	buf_init(&problems, BUF_NO_LIMIT);
+	is_good = conf_put(conf, option, text_of(value), origin, &problems);
+	must(is_good);
+	buf_fini(&problems);
+}
+
 int64_t
 conf_number(const struct conf *conf, enum option option)
 {

@@ -102,6 +102,10 @@ void	conf_print_json(const struct conf *conf, bool only_diff,
 void	conf_needs_restart(const struct conf *was, const struct conf *is,
 	    struct buf *out);
 
+/* What is empty gets a value that was made, by whoever origin names. */
+void	conf_fill(struct conf *conf, enum option option, const char *value,
+	    const char *origin);
+
 /* Takes them over from the former one, as a reload does. */
 void	conf_keep_boot_options(struct conf *conf, const struct conf *was);
 

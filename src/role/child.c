@@ -124,8 +124,8 @@ after_wait(struct child_self *self)
 }
 
 /* What was the master's is not ours: its lock, lines, listeners, control. */
-static void
-close_what_is_the_masters(struct server *server)
+void
+child_close_masters(struct server *server)
 {
 	struct child *child;
 
@@ -208,7 +208,7 @@ child_begin(struct server *server, enum role role, unsigned ordinal,
 	GAUGE_SET(started_ms, clock_ms());
 	if (FAULT(child_dies_at_start))
 		exit(EX_SOFTWARE);
-	close_what_is_the_masters(server);
+	child_close_masters(server);
 	give_up_rights(server->conf);
 	self->role = role;
 	self->ordinal = ordinal;

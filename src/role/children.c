@@ -25,6 +25,7 @@
 #include "plat/channel.h"
 #include "plat/tenant_places.h"
 #include "plat/wake.h"
+#include "role/migration.h"
 #include "role/quickstart.h"
 
 #define LIVED_WELL_MS	10000	/* who lives so long may come back at once */
@@ -384,7 +385,8 @@ children_reap(struct server *server)
 		DL_SEARCH_SCALAR(server->children, child, pid, pid);
 		if (child != NULL)
 			child_bury(server, child, status);
-		else if (server->quickstart != NULL)
+		else if (!migration_on_exit(server, pid, status) &&
+		    server->quickstart != NULL)
 			quickstart_on_exit(server->quickstart, pid, status);
 	}
 	posts_fill(server);

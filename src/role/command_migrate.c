@@ -7,25 +7,7 @@
 
 #include "base/json_out.h"
 #include "role/command.h"
-#include "store/migrate.h"
-
-static int
-exit_code_of(enum migrate_end end)
-{
-	switch (end) {
-	case MIGRATE_OK:
-		return (EX_OK);
-	case MIGRATE_FILES:
-		return (EX_NOINPUT);
-	case MIGRATE_AWAY:
-		return (EX_UNAVAILABLE);
-	case MIGRATE_REFUSED:
-		return (EX_DATAERR);
-	case MIGRATE_FAILED:
-		break;
-	}
-	return (EX_SOFTWARE);
-}
+#include "role/migration.h"
 
 static void
 write_json(const struct migrate_report *report, enum migrate_end end,
@@ -69,16 +51,19 @@ write_words(const struct migrate_report *report, struct buf *answer)
 static int
 migrate(const struct command *command, const struct conf *conf)
 {
-	struct migrate_report report;
+	struct migrate_report report = { .from = 0 };
+	struct migrate_files *files;
 	struct buf folder, why, answer;
-	enum migrate_end end;
+	enum migrate_end end = MIGRATE_FILES;
 	int exit_code = EX_OK;
 
 	buf_init(&folder, BUF_NO_LIMIT);
 	buf_init(&why, BUF_NO_LIMIT);
 	buf_init(&answer, BUF_NO_LIMIT);
 	migrate_folder(conf->sql_dir, &folder);
-	end = migrate_run(conf->migrate_url, folder.at, &report, &why);
+	files = migrate_files_read(folder.at, &why);
+	if (files != NULL)
+		end = migrate_run(conf->migrate_url, files, &report, &why);
 	if (end != MIGRATE_OK)
 		fprintf(stderr, "partyline: %.*s\n",
 		    TEXT_ARGS(buf_text(&why)));
@@ -87,9 +72,10 @@ migrate(const struct command *command, const struct conf *conf)
 	else if (end == MIGRATE_OK)
 		write_words(&report, &answer);
 	exit_code = command_answer(&answer);
+	migrate_files_free(&files);
 	buf_fini(&why);
 	buf_fini(&folder);
-	return (end != MIGRATE_OK ? exit_code_of(end) : exit_code);
+	return (end != MIGRATE_OK ? migration_exit_code(end) : exit_code);
 }
 
 int

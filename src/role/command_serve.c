@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "plat/proc.h"
 #include "role/control.h"
+#include "role/migration.h"
 #include "role/quickstart.h"
 #include "role/server.h"
 
@@ -54,6 +55,19 @@ boot_quickstart(struct server *server)
 	    server->segment, server->state_dir);
 	if (!quickstart_start(server->quickstart))
 		exit(quickstart_exit_code(server->quickstart));
+	quickstart_fill(server->quickstart, server->conf);
+}
+
+static void
+boot_migration(struct server *server)
+{
+	int exit_code = migration_boot(server);
+
+	if (exit_code == EX_OK)
+		return;
+	if (server->quickstart != NULL)
+		quickstart_give_up(server->quickstart);
+	exit(exit_code);
 }
 
 int
@@ -71,6 +85,7 @@ command_serve(struct command *command)
 	proc_title("master");
 	boot_listeners(server);
 	boot_quickstart(server);
+	boot_migration(server);
 	boot_control(server);
 	posts_init(server, workers_wanted(server->conf));
 	exit_code = master_run(server);

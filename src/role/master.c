@@ -136,6 +136,8 @@ server_reload(struct server *server)
 	if (conf != NULL && !listeners_resize(&server->listeners,
 	    workers_wanted(conf), &problems))
 		conf_destroy(&conf);
+	if (conf != NULL && server->quickstart != NULL)
+		quickstart_fill(server->quickstart, conf);
 	if (conf == NULL) {
 		COUNT(reloads_refused);
 		log_error("reload refused, the former configuration stays",

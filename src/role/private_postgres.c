@@ -193,6 +193,7 @@ spawn(struct private_server *server)
 	    "-c", "listen_addresses=", "-c", "port=5432", "-c", sockets,
 	    "-c", "unix_socket_permissions=0777",
 	    "-c", "cluster_name=partyline",
+	    "-c", "jit=off",
 	    "-c", "logging_collector=off", "-c", "log_destination=stderr",
 	    /* What is refused to a client is the client's to log, and must
 	     * not fill the disk here. */

@@ -142,9 +142,8 @@ wait_until_ready(struct quickstart *q)
 	return (true);
 }
 
-/* Before the process gives up: both get the chance to end well. */
-static void
-stop_at_once(struct quickstart *q)
+void
+quickstart_give_up(struct quickstart *q)
 {
 	struct private_server *servers[] = { &q->postgres, &q->redis };
 	int status;
@@ -176,7 +175,7 @@ make_urls(struct quickstart *q)
 {
 	const struct private_place *place = &q->place;
 
-	private_postgres_url(place, "partyline", place->of_server,
+	private_postgres_url(place, QUICKSTART_LOGIN, place->of_server,
 	    q->database_url, sizeof q->database_url);
 	private_postgres_url(place, "partyline_owner", place->of_owner,
 	    q->migrate_url, sizeof q->migrate_url);
@@ -193,7 +192,7 @@ quickstart_start(struct quickstart *q)
 		make_urls(q);
 		if (wait_until_ready(q))
 			return (true);
-		stop_at_once(q);
+		quickstart_give_up(q);
 	}
 	if (private_is_asked_to_stop())
 		q->place.exit_code = EX_OK;
@@ -265,28 +264,16 @@ quickstart_close_in_child(struct quickstart *q)
 		private_close_in_child(&q->redis);
 }
 
-const char *
-quickstart_database_url(const struct quickstart *q)
+void
+quickstart_fill(const struct quickstart *q, struct conf *conf)
 {
-	return (q->database_url);
-}
+	static const char origin[] = "state_dir";
 
-const char *
-quickstart_migrate_url(const struct quickstart *q)
-{
-	return (q->migrate_url);
-}
-
-const char *
-quickstart_redis_url(const struct quickstart *q)
-{
-	return (q->redis_url);
-}
-
-const char *
-quickstart_admin_key(const struct quickstart *q)
-{
-	return (q->admin_key);
+	conf_fill(conf, OPTION_database_url, q->database_url, origin);
+	conf_fill(conf, OPTION_migrate_url, q->migrate_url, origin);
+	if (q->has_redis)
+		conf_fill(conf, OPTION_redis_url, q->redis_url, origin);
+	conf_fill(conf, OPTION_admin_key, q->admin_key, origin);
 }
 
 /* The first address, as a client on this machine would call it. */
@@ -311,7 +298,8 @@ write_curl(FILE *out, const char *hosts, const char *path)
 void
 quickstart_greet(struct quickstart *q, const struct conf *conf, FILE *out)
 {
-	bool shows_key = q->key_is_unseen && conf->admin_key[0] == '\0';
+	bool shows_key = q->key_is_unseen &&
+	    strcmp(conf->admin_key, q->admin_key) == 0;
 	bool has_other_place = strcmp(q->path, "./var") != 0;
 
 	if (!q->place.is_first && !shows_key)

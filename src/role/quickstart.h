@@ -25,6 +25,7 @@
  *	q = quickstart_create(conf, segment, state_dir);
  *	if (!quickstart_start(q))		(may wait; has said why)
  *		exit(quickstart_exit_code(q));
+ *	quickstart_fill(q, conf);
  *	loop: wait at most quickstart_tick(q) milliseconds
  *	reaping: quickstart_on_exit(q, pid, status)
  *	last: quickstart_stop_begin(q), until quickstart_has_stopped(q)
@@ -56,6 +57,8 @@ void	quickstart_use_conf(struct quickstart *q, const struct conf *conf);
 
 bool	quickstart_start(struct quickstart *q);
 int	quickstart_exit_code(const struct quickstart *q);
+/* For a start that ends after all: waits until both have stopped. */
+void	quickstart_give_up(struct quickstart *q);
 /* true: it was one of ours. */
 bool	quickstart_on_exit(struct quickstart *q, pid_t pid, int status);
 /* Does what is due; milliseconds until it wants to be called again. */
@@ -68,11 +71,14 @@ void	quickstart_kill(struct quickstart *q);
 
 void	quickstart_close_in_child(struct quickstart *q);
 
-/* Valid as long as q; "" where that server is not private. */
-const char *quickstart_database_url(const struct quickstart *q);
-const char *quickstart_migrate_url(const struct quickstart *q);
-const char *quickstart_redis_url(const struct quickstart *q);
-const char *quickstart_admin_key(const struct quickstart *q);
+/*
+ * What a configuration leaves empty because quickstart has it: the urls of
+ * the private servers, the admin key. For the one in use, at the start and
+ * after each reload.
+ */
+void	quickstart_fill(const struct quickstart *q, struct conf *conf);
+/* The login role of database_url, to be granted what the server takes. */
+#define QUICKSTART_LOGIN "partyline"
 
 /* On a first start: where it listens, the admin key, what to try. */
 void	quickstart_greet(struct quickstart *q, const struct conf *conf,

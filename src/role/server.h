@@ -10,6 +10,7 @@
  *	ordinals.c			who accepts from which socket
  *	control.c			the control socket
  *	quickstart.c			the private PostgreSQL and Redis
+ *	migration.c			the schema, brought up to date first
  *	child.c -> worker.c relay.c jobs.c	the other side of the fork
  *
  * Holds always:
@@ -102,6 +103,7 @@ struct server {
 	struct ring_writer ring;
 	struct control	*control;
 	struct quickstart *quickstart;
+	pid_t		 migration;	/* the child that migrates; 0: none */
 };
 
 /* children.c */
@@ -136,6 +138,8 @@ bool	server_reopen_log(struct server *server);
 /* master.c */
 int	master_run(struct server *server);
 
+/* In every child: closes what it has no business with. child.c */
+void	child_close_masters(struct server *server);
 /* Where children begin; never returns. child.c */
 _Noreturn void child_begin(struct server *server, enum role role,
 	    unsigned ordinal, unsigned slot, int channel);

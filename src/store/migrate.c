@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "base/must.h"
+#include "base/mem.h"
 #include "store/sql_files.h"
 
 /* "partylin" as a number: nobody else's advisory lock. */
@@ -32,10 +32,16 @@ static const char bookkeeping[] =
     "	    DEFAULT date_trunc('milliseconds', now()));"
     "COMMIT";
 
-struct migrate {
-	PGconn			*pg;
+struct migrate_files {
+	unsigned		 magic;
+#define MIGRATE_FILES_MAGIC 0x6d696766
 	struct sql_files	 migrations;
 	struct sql_files	 api;
+};
+
+struct migrate {
+	PGconn			*pg;
+	const struct migrate_files *files;
 	struct migrate_report	*report;
 	struct buf		*why;
 };
@@ -88,47 +94,74 @@ tell_all(struct migrate *migrate, const char *sql)
 	return (is_done);
 }
 
-static enum migrate_end
-check_files(struct migrate *migrate, const char *folder)
+static bool
+check_names(const struct migrate_files *files, const char *folder,
+    struct buf *why)
 {
 	const struct sql_file *file;
 	unsigned version = 0;
 
-	if (!sql_files_read(&migrate->migrations, folder, "migration",
-	    migrate->why) ||
-	    !sql_files_read(&migrate->api, folder, "api", migrate->why))
-		return (MIGRATE_FILES);
-	LL_FOREACH(migrate->migrations.first, file) {
+	LL_FOREACH(files->migrations.first, file) {
 		if (file->version == 0) {
-			buf_printf(migrate->why, "%s/migration/%s: is no "
-			    "name of a migration; allowed: NNNN_name.sql",
-			    folder, file->name);
-			return (MIGRATE_FILES);
+			buf_printf(why, "%s/migration/%s: is no name of a "
+			    "migration; allowed: NNNN_name.sql", folder,
+			    file->name);
+			return (false);
 		}
 		if (file->version != ++version) {
-			buf_printf(migrate->why, "%s/migration: %04u_*.sql "
-			    "should come where %s stands", folder, version,
+			buf_printf(why, "%s/migration: %04u_*.sql should "
+			    "come where %s stands", folder, version,
 			    file->name);
-			return (MIGRATE_FILES);
+			return (false);
 		}
 	}
-	if (version == 0) {
-		buf_printf(migrate->why, "%s/migration: there is no "
-		    "migration", folder);
-		return (MIGRATE_FILES);
-	}
-	return (MIGRATE_OK);
+	if (version == 0)
+		buf_printf(why, "%s/migration: there is no migration",
+		    folder);
+	return (version != 0);
+}
+
+struct migrate_files *
+migrate_files_read(const char *folder, struct buf *why)
+{
+	struct migrate_files *files = object_create(struct migrate_files,
+	    MIGRATE_FILES_MAGIC);
+
+	if (!sql_files_read(&files->migrations, folder, "migration", why) ||
+	    !sql_files_read(&files->api, folder, "api", why) ||
+	    !check_names(files, folder, why))
+		migrate_files_free(&files);
+	return (files);
+}
+
+void
+migrate_files_free(struct migrate_files **files)
+{
+	if (*files == NULL)
+		return;
+	object_check(*files, MIGRATE_FILES_MAGIC);
+	sql_files_fini(&(*files)->migrations);
+	sql_files_fini(&(*files)->api);
+	object_free(files);
 }
 
 static enum migrate_end
 connect_to(struct migrate *migrate, const char *url)
 {
+	static const char *const names[] = { "connect_timeout", "dbname",
+	    NULL };
+	const char *const values[] = { MIGRATE_CONNECT_S, url, NULL };
 	const char *said;
 
-	migrate->pg = PQconnectdb(url);
+	/* What the url says wins over what stands before it. A backend that
+	 * notices when we died gives the lock back, and undoes what it did. */
+	migrate->pg = PQconnectdbParams(names, values, 1);
 	if (PQstatus(migrate->pg) == CONNECTION_OK)
 		return (tell(migrate, "SET client_min_messages = warning") &&
 		    tell(migrate, "SET statement_timeout = 0") &&
+		    tell(migrate, "SELECT set_config(name, '2s', false) "
+		    "FROM pg_settings "
+		    "WHERE name = 'client_connection_check_interval'") &&
 		    tell(migrate, "SELECT pg_advisory_lock(" MIGRATE_LOCK ")")
 		    ? MIGRATE_OK : MIGRATE_AWAY);
 	said = PQerrorMessage(migrate->pg);
@@ -144,7 +177,7 @@ check_row(struct migrate *migrate, unsigned version, const char *name,
 {
 	const struct sql_file *file;
 
-	LL_FOREACH(migrate->migrations.first, file)
+	LL_FOREACH(migrate->files->migrations.first, file)
 		if (file->version == version)
 			break;
 	if (file == NULL)
@@ -274,7 +307,7 @@ run_migration(struct migrate *migrate, const struct sql_file *file)
 static bool
 is_api_current(struct migrate *migrate, bool *is_current_out)
 {
-	const char *digest[] = { migrate->api.sha256 };
+	const char *digest[] = { migrate->files->api.sha256 };
 	PGresult *rows = ask(migrate, "SELECT 1 FROM partyline.api_version "
 	    "WHERE sha256 = $1", 1, digest);
 
@@ -288,13 +321,13 @@ is_api_current(struct migrate *migrate, bool *is_current_out)
 static bool
 replace_api(struct migrate *migrate)
 {
-	const char *digest[] = { migrate->api.sha256 };
+	const char *digest[] = { migrate->files->api.sha256 };
 	const struct sql_file *file;
 	PGresult *result;
 
 	if (!tell(migrate, "BEGIN"))
 		return (false);
-	LL_FOREACH(migrate->api.first, file)
+	LL_FOREACH(migrate->files->api.first, file)
 		if (!run_file(migrate, "api", file))
 			return (false);
 	if (!tell(migrate, "DELETE FROM partyline.api_version"))
@@ -311,22 +344,18 @@ replace_api(struct migrate *migrate)
 }
 
 static enum migrate_end
-run_all(struct migrate *migrate, const char *url, const char *folder)
+run_all(struct migrate *migrate)
 {
 	const struct sql_file *file;
-	enum migrate_end end = check_files(migrate, folder);
+	enum migrate_end end;
 	bool is_current;
 
-	if (end == MIGRATE_OK)
-		end = connect_to(migrate, url);
-	if (end != MIGRATE_OK)
-		return (end);
 	if (!tell_all(migrate, bookkeeping))
 		return (MIGRATE_FAILED);
 	end = check_record(migrate);
 	if (end != MIGRATE_OK)
 		return (end);
-	LL_FOREACH(migrate->migrations.first, file)
+	LL_FOREACH(migrate->files->migrations.first, file)
 		if (file->version > migrate->report->from &&
 		    !run_migration(migrate, file))
 			return (MIGRATE_FAILED);
@@ -336,20 +365,54 @@ run_all(struct migrate *migrate, const char *url, const char *folder)
 	return (MIGRATE_OK);
 }
 
+/* What failed because nobody was there any more may be tried again. */
+static enum migrate_end
+hang_up(struct migrate *migrate, enum migrate_end end)
+{
+	if (end == MIGRATE_FAILED && PQstatus(migrate->pg) == CONNECTION_BAD)
+		end = MIGRATE_AWAY;
+	if (migrate->pg != NULL)
+		PQfinish(migrate->pg);
+	return (end);
+}
+
 enum migrate_end
-migrate_run(const char *url, const char *folder,
+migrate_run(const char *url, const struct migrate_files *files,
     struct migrate_report *report_out, struct buf *why)
 {
-	struct migrate migrate = { .report = report_out, .why = why };
+	struct migrate migrate = { .files = files, .report = report_out,
+	    .why = why };
 	enum migrate_end end;
 
+	object_check(files, MIGRATE_FILES_MAGIC);
 	*report_out = (struct migrate_report){ .from = 0 };
-	end = run_all(&migrate, url, folder);
-	if (migrate.pg != NULL)
-		PQfinish(migrate.pg);
-	sql_files_fini(&migrate.migrations);
-	sql_files_fini(&migrate.api);
-	return (end);
+	end = connect_to(&migrate, url);
+	if (end == MIGRATE_OK)
+		end = run_all(&migrate);
+	return (hang_up(&migrate, end));
+}
+
+enum migrate_end
+migrate_grant(const char *url, const char *login, struct buf *why)
+{
+	struct migrate migrate = { .why = why };
+	enum migrate_end end = connect_to(&migrate, url);
+	char *quoted;
+	struct buf sql;
+
+	if (end != MIGRATE_OK)
+		return (hang_up(&migrate, end));
+	quoted = PQescapeIdentifier(migrate.pg, login, strlen(login));
+	must(quoted != NULL);
+	buf_init(&sql, BUF_NO_LIMIT);
+	/* Who has them already is only told so. */
+	buf_printf(&sql, "GRANT partyline_server, partyline_fleet TO %s",
+	    quoted);
+	if (!tell(&migrate, sql.at))
+		end = MIGRATE_FAILED;
+	buf_fini(&sql);
+	PQfreemem(quoted);
+	return (hang_up(&migrate, end));
 }
 
 void

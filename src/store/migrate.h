@@ -19,10 +19,17 @@
  *     ran, or one that the program does not know.
  *  4. The bookkeeping tables, and the schema `partyline` that they are in,
  *     are made here and nowhere else.
- *  5. It blocks: for commands, and for a start before there is a loop.
+ *  5. It blocks: for commands, and for a process that does nothing else.
+ *  6. The files are read before the database is asked, so that who reads
+ *     them may give up his rights in between.
  *
+ *	struct migrate_files *files = migrate_files_read(folder, &why);
  *	struct migrate_report report;
- *	if (migrate_run(url, folder, &report, &why) != MIGRATE_OK) ...
+ *
+ *	if (files == NULL)
+ *		MIGRATE_FILES ...
+ *	if (migrate_run(url, files, &report, &why) != MIGRATE_OK) ...
+ *	migrate_files_free(&files);
  */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H
@@ -34,10 +41,12 @@
 enum migrate_end {
 	MIGRATE_OK,
 	MIGRATE_FILES,		/* the folder is not as it should be */
-	MIGRATE_AWAY,		/* the database cannot be reached */
+	MIGRATE_AWAY,		/* the database cannot be reached, or was lost */
 	MIGRATE_REFUSED,	/* the database is not one for these files */
 	MIGRATE_FAILED		/* a file failed */
 };
+
+#define MIGRATE_CONNECT_S "10"	/* unless the url says otherwise */
 
 struct migrate_report {
 	unsigned	from;		/* the schema's version before */
@@ -46,9 +55,20 @@ struct migrate_report {
 	bool		has_replaced_api;
 };
 
+struct migrate_files;
+
+/* NULL: the folder is not as it should be, and why has one line. */
+struct migrate_files *migrate_files_read(const char *folder,
+	    struct buf *why);
+void	migrate_files_free(struct migrate_files **files);
+
 /* why gets one line, if it is not MIGRATE_OK; the report holds in any case. */
-enum migrate_end migrate_run(const char *url, const char *folder,
+enum migrate_end migrate_run(const char *url,
+	    const struct migrate_files *files,
 	    struct migrate_report *report_out, struct buf *why);
+/* Gives a login role the roles that the server takes, where it lacks one. */
+enum migrate_end migrate_grant(const char *url, const char *login,
+	    struct buf *why);
 
 /*
  * The folder of the SQL files: as configured, or, where that is empty,

@@ -30,6 +30,8 @@ sub new {
 			DIR => '/tmp'),
 	}, $class;
 
+	# Servers give up their rights.
+	chmod 0711, $self->{dir};
 	$self->will('carry');
 	$self->up;
 	return $self;
@@ -66,6 +68,7 @@ sub up {
 	unlink $path;
 	my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 100)
 	    or die "$path: $!\n";
+	chmod 0777, $path;
 	$self->{pid} = fork // die "fork: $!\n";
 	if ($self->{pid} == 0) {
 		$SIG{PIPE} = 'IGNORE';
