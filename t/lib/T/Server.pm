@@ -37,7 +37,6 @@ use T::Command ();
 use T::Db;
 use T::Evidence;
 use T::Http;
-use T::OpenApi;
 use T::Redis;
 use T::Run;
 use T::Wait;
@@ -367,18 +366,6 @@ sub worker_pid {
 
 # --- talking to it -----------------------------------------------------
 
-# An answer as T::Http gives it.
-sub of_mojo {
-	my ($res) = @_;
-	my $headers = $res->headers->to_hash;
-
-	return {
-		status  => $res->code,
-		headers => { map { lc $_ => $headers->{$_} } keys %$headers },
-		body    => $res->body
-	};
-}
-
 # A Test::Mojo for this server: relative addresses are its own.
 sub mojo {
 	my ($self) = @_;
@@ -400,10 +387,11 @@ sub mojo {
 		$tx->on(finish => sub {
 			my ($ended) = @_;
 
-			T::OpenApi::answered($ended->req->method,
-				$ended->req->url->path->to_string,
-				of_mojo($ended->res))
-			    if !$ended->is_websocket && $ended->res->code;
+			T::Evidence::request($ended->req->method,
+				$ended->req->url->path->to_string);
+			T::Evidence::answer($ended->res->code // 0,
+				$ended->res->body)
+			    if !$ended->is_websocket;
 		});
 	});
 	return $mojo;
