@@ -44,6 +44,17 @@ BEGIN
 END
 $$;
 
+-- No row: there is none.
+CREATE FUNCTION api.tenant_get(wanted int)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN QUERY
+	SELECT 0, 200, api.tenant_text(t), NULL::text, NULL::text,
+	    NULL::bigint, NULL::text, NULL::text
+	FROM partyline.tenant t WHERE t.id = wanted AND t.id > 0;
+END
+$$;
+
 CREATE FUNCTION api.tenant_list()
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -15,6 +15,15 @@ const struct error_row error_rows[ERRORS] = {
 };
 
 enum err
+error_named(text code)
+{
+	for (enum err i = ERR_none + 1; i < ERRORS; i++)
+		if (text_is(error_rows[i].code, code))
+			return (i);
+	return (ERR_none);
+}
+
+enum err
 error_of_status(unsigned status)
 {
 	switch (status) {
@@ -50,6 +59,7 @@ status_reason(unsigned status)
 		{ 429, "Too Many Requests" },
 		{ 500, "Internal Server Error" },
 		{ 503, "Service Unavailable" },
+		{ 507, "Insufficient Storage" },
 	};
 
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)

@@ -31,6 +31,8 @@ struct error_row {
 };
 extern const struct error_row error_rows[ERRORS];
 
+/* ERR_none: there is no such row. */
+enum err error_named(text code);
 /* The row for a status that a library made up; internal if there is none. */
 enum err error_of_status(unsigned status);
 /* What stands behind the number in the first line of an answer. */

@@ -5,6 +5,7 @@
 #include "core/health.h"
 
 #include "base/json_out.h"
+#include "core/service.h"
 #include "plat/segment.h"
 
 void
@@ -42,12 +43,33 @@ readiness_of(enum part part, enum part_state state)
 	return (part == PART_POSTGRES ? UNAVAILABLE : DEGRADED);
 }
 
+/* PostgreSQL is out of order where it is so for the whole host or for us. */
+static enum part_state
+state_of(const struct op *op, enum part part)
+{
+	enum part_state state =
+	    atomic_load(&op->ground->segment->parts[part]);
+	const struct service *service = op->ground->service;
+
+	if (part != PART_POSTGRES || service == NULL ||
+	    state > PART_OK)
+		return (state);
+	switch (service_state(service)) {
+	case DB_DOWN:
+		return (PART_DOWN);
+	case DB_UP:
+		return (service->is_ready ? PART_OK : PART_STARTING);
+	case DB_STARTING:
+		break;
+	}
+	return (PART_STARTING);
+}
+
 void
 operation_readyz(struct op *op)
 {
 	static const char *const names[] = { "ready", "degraded",
 	    "unavailable" };
-	const struct segment *segment = op->ground->segment;
 	enum part_state states[PARTS];
 	enum readiness worst = READY;
 	struct json_out json;
@@ -56,7 +78,7 @@ operation_readyz(struct op *op)
 	for (unsigned i = 0; i < PARTS; i++) {
 		enum readiness one;
 
-		states[i] = atomic_load(&segment->parts[i]);
+		states[i] = state_of(op, i);
 		one = readiness_of(i, states[i]);
 		if (one > worst)
 			worst = one;

@@ -8,13 +8,36 @@
 #include "base/json_out.h"
 #include "base/secret.h"
 #include "base/stamp.h"
+#include "core/cache.h"
 #include "core/json.h"
+#include "core/tenant.h"
 
 #define SPARE_MAX 64
 
+#define NO_MORE { .name = NULL }
+#define INPUT(name, where, kind, missing, min, max, text)		\
+	{ #name, INPUT_##where, INPUT_##kind, ERR_##missing, min, max,	\
+	    NULL, text },
+#define INPUT_CHOICE(name, where, missing, choices, text)		\
+	{ #name, INPUT_##where, INPUT_choice, ERR_##missing, 0, 0,	\
+	    choices, text },
+#define OPERATION(name, method, path, door, who, way, limit, stream,	\
+	    status, answer, text, inputs)				\
+	static const struct input_row inputs_of_##name[] = {		\
+		inputs NO_MORE						\
+	};
+#include "tbl/operations.h"
+#undef OPERATION
+#undef INPUT_CHOICE
+#undef INPUT
+#undef NO_MORE
+
 const struct operation_row operation_rows[OPERATIONS] = {
-#define OPERATION(name, method, path, door, text)			\
-	{ #name, METHOD_##method, path, DOOR_##door, text },
+#define OPERATION(name, method, path, door, who, way, limit, stream,	\
+	    status, answer, text, inputs)				\
+	{ #name, METHOD_##method, path, DOOR_##door, WHO_##who,		\
+	    WAY_##way, OP_LIMIT_##limit, stream, status, #answer, text,	\
+	    inputs_of_##name },
 #include "tbl/operations.h"
 #undef OPERATION
 };
@@ -51,6 +74,8 @@ op_destroy(struct op **given)
 	object_check(op, OP_MAGIC);
 	json_in_free(&op->json);
 	bytes_give(&op->held);
+	cache_give(&op->cached);
+	tenant_give(&op->tenant);
 	arena_fini(&op->arena);
 #ifndef SANITIZED	/* which looks for uses after this */
 	if (spare_count < SPARE_MAX) {
@@ -131,11 +156,29 @@ answer(struct op *op)
 	op->on_answer(op);
 }
 
+/* The four strings between quotes: key, colon, value, and what follows. */
+void
+op_add_headers(struct op *op, text json)
+{
+	struct answer *answer = &op->answer;
+	text name, value, rest = json, skipped;
+
+	while (text_cut(rest, '"', &skipped, &rest) &&
+	    text_cut(rest, '"', &name, &rest) &&
+	    text_cut(rest, '"', &skipped, &rest) &&
+	    text_cut(rest, '"', &value, &rest)) {
+		must(answer->headers_count < ANSWER_HEADERS_MAX);
+		answer->headers[answer->headers_count++] =
+		    (struct answer_header){ name, value };
+	}
+}
+
 void
 op_reply_as(struct op *op, unsigned status, text media_type, text body)
 {
-	op->answer = (struct answer){ .status = status,
-	    .media_type = media_type, .body = body };
+	op->answer.status = status;
+	op->answer.media_type = media_type;
+	op->answer.body = body;
 	answer(op);
 }
 
@@ -148,14 +191,13 @@ op_reply(struct op *op, unsigned status, text json)
 void
 op_reply_constant(struct op *op, unsigned status, struct constant *constant)
 {
-	op->answer = (struct answer){ .status = status,
-	    .media_type = op_json_type, .body = constant->body,
-	    .constant = constant };
-	answer(op);
+	op->answer.constant = constant;
+	op_reply_as(op, status, op_json_type, constant->body);
 }
 
 text
-op_error_body(struct arena *arena, enum err err, text request_id)
+op_error_body(struct arena *arena, enum err err, text words, text more,
+    text request_id)
 {
 	struct json_out json;
 	struct buf buf;
@@ -165,9 +207,14 @@ op_error_body(struct arena *arena, enum err err, text request_id)
 	json_out_init(&json, &buf);
 	json_object_begin(&json);
 	json_key(&json, "error");
-	json_text(&json, error_rows[err].words);
+	json_text(&json, words.at != NULL ? words : error_rows[err].words);
 	json_key(&json, "code");
 	json_text(&json, error_rows[err].code);
+	if (more.len > 2) {
+		/* A finished object, without its braces. */
+		buf_add_char(&buf, ',');
+		buf_add(&buf, text_from(more.at + 1, more.len - 2));
+	}
 	json_key(&json, "requestId");
 	json_text(&json, request_id);
 	json_object_end(&json);
@@ -176,34 +223,48 @@ op_error_body(struct arena *arena, enum err err, text request_id)
 	return (body);
 }
 
+text
+op_keep(struct op *op, text t)
+{
+	if (t.at == NULL)
+		return (t);
+	return (text_from(arena_copy(&op->arena, t.at, t.len), t.len));
+}
+
 static void
-fail(struct op *op, enum err err, text allow)
+fail(struct op *op, enum err err, text words, text more, text allow)
 {
 	must(err != ERR_none && err < ERRORS);
-	op->answer = (struct answer){ .status = error_rows[err].status,
-	    .media_type = op_json_type, .allow = allow, .err = err,
-	    .body = op_error_body(&op->arena, err, op->request_id),
-	    .has_to_close = op->answer.has_to_close };
-	answer(op);
+	op->answer.headers_count = 0;
+	op->answer.allow = allow;
+	op->answer.err = err;
+	op_reply_as(op, error_rows[err].status, op_json_type,
+	    op_error_body(&op->arena, err, words, more, op->request_id));
 }
 
 void
 op_fail(struct op *op, enum err err)
 {
-	fail(op, err, TEXT_NONE);
+	fail(op, err, TEXT_NONE, TEXT_NONE, TEXT_NONE);
+}
+
+void
+op_fail_saying(struct op *op, enum err err, text words, text more)
+{
+	fail(op, err, words, more, TEXT_NONE);
 }
 
 void
 op_fail_method(struct op *op, text allow)
 {
-	fail(op, ERR_method_not_allowed, allow);
+	fail(op, ERR_method_not_allowed, TEXT_NONE, TEXT_NONE, allow);
 }
 
 void
 op_reply_options(struct op *op, text allow)
 {
-	op->answer = (struct answer){ .status = 204, .allow = allow };
-	answer(op);
+	op->answer.allow = allow;
+	op_reply_as(op, 204, TEXT_NONE, TEXT_NONE);
 }
 
 static const struct {

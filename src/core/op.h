@@ -23,13 +23,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "core/error.h"
+#include "core/limit.h"
 
+struct cached;
+struct caller;
 struct conf;
 struct json_object;
 struct segment;
+struct service;
+struct tenant;
 
 enum door { DOOR_FRONT, DOOR_ADMIN, DOORS };
 
@@ -46,10 +52,39 @@ enum method {
 };
 
 enum operation {
-#define OPERATION(name, method, path, door, text) OPERATION_##name,
+#define OPERATION(name, ...) OPERATION_##name,
 #include "tbl/operations.h"
 #undef OPERATION
 	OPERATIONS
+};
+
+enum who { WHO_ANYONE, WHO_READER, WHO_MEMBER, WHO_BOT, WHO_ADMIN };
+enum way { WAY_LOCAL, WAY_OWN, WAY_READ, WAY_SLOW, WAY_WRITE, WAY_BATCH };
+enum op_limit { OP_LIMIT_NONE, OP_LIMIT_EVENT };
+
+enum input_place { INPUT_PATH, INPUT_QUERY, INPUT_BODY };
+enum input_kind {
+	INPUT_text,
+	INPUT_integer,
+	INPUT_boolean,
+	INPUT_id,
+	INPUT_choice,
+	INPUT_custom,
+	INPUT_object,
+	INPUT_ids,
+	INPUT_page,
+	INPUT_skip,
+	INPUT_KINDS
+};
+
+struct input_row {
+	const char	*name;		/* NULL: there are no more */
+	enum input_place place;
+	enum input_kind	 kind;
+	enum err	 missing;
+	int64_t		 min, max;
+	const char	*choices;
+	const char	*text;
 };
 
 struct operation_row {
@@ -57,7 +92,14 @@ struct operation_row {
 	enum method	 method;
 	const char	*path;
 	enum door	 door;
+	enum who	 who;
+	enum way	 way;
+	enum op_limit	 limit;
+	const char	*stream;
+	unsigned	 status;
+	const char	*answer;
 	const char	*text;
+	const struct input_row *inputs;
 };
 extern const struct operation_row operation_rows[OPERATIONS];
 
@@ -66,6 +108,7 @@ struct op_ground {
 	struct segment		*segment;
 	unsigned		 slot;
 	const struct conf	*conf;
+	struct service		*service;	/* NULL: no tenants here */
 };
 
 /* A body that never changes, with its tag once it is known. */
@@ -75,6 +118,7 @@ struct constant {
 	char		 tag[TAG_SIZE];
 };
 
+#define ANSWER_HEADERS_MAX 4
 struct answer {
 	unsigned	 status;
 	text		 media_type;
@@ -83,9 +127,16 @@ struct answer {
 	struct constant	*constant;	/* whose body it is, or NULL */
 	bool		 has_to_close;	/* the connection is of no more use */
 	enum err	 err;
+	int64_t		 retry_after_s;	/* 0: what is usual */
+	unsigned	 headers_count;
+	struct answer_header {
+		text	 name;
+		text	 value;
+	}		 headers[ANSWER_HEADERS_MAX];
 };
 
 #define OP_SEGMENTS_MAX 16
+#define OP_INPUTS_MAX 32
 #define OP_ID_MADE 26		/* letters of an id that we make */
 #define OP_ID_MAX 128		/* of one that we are given */
 
@@ -103,6 +154,10 @@ struct op {
 	text		 query;		/* not decoded; can be decoded */
 	text		 segments[OP_SEGMENTS_MAX];	/* decoded */
 	unsigned	 segments_count;
+	text		 slug;		/* of /t/<slug>/; at NULL: none */
+	text		 authorization;	/* these three: at NULL: none */
+	text		 idempotency_key;
+	text		 origin;
 	text		 body;
 	struct json_object *json;	/* of body; NULL: there was none */
 	text		 client_address;
@@ -110,8 +165,21 @@ struct op {
 	text		 host;
 	int64_t		 arrival_us;
 	int64_t		 answer_us;
+
+	/* Found by the checks before the work, in this order. */
+	struct tenant	*tenant;	/* held until the end; NULL: none */
+	const struct caller *caller;	/* NULL: anonymous */
+	struct limit_state limit;
+	text		 inputs[OP_INPUTS_MAX];	/* at NULL: not given */
+	unsigned	 inputs_count;
+	text		 body_hash;	/* with an Idempotency-Key */
+	int64_t		 storage_taken;	/* of the tenant's bytes */
+
+	struct op	*next;		/* of whoever keeps it waiting */
 	struct answer	 answer;
 	struct bytes	*held;		/* what the answer was sent from */
+	struct cached	*cached;	/* the same, of an answer kept */
+	struct cached	*asking;	/* whose query this one's is */
 	bool		 is_answered;
 	void		(*on_answer)(struct op *op);
 	void		*transport;	/* of whoever made it */
@@ -128,7 +196,14 @@ void	op_reply_as(struct op *op, unsigned status, text media_type,
 	    text body);
 void	op_reply_constant(struct op *op, unsigned status,
 	    struct constant *constant);
+/* Before any of them: {"Name":"value",…}, of letters that need no escape. */
+void	op_add_headers(struct op *op, text json);
 void	op_fail(struct op *op, enum err err);
+/*
+ * words: in place of the row's, at NULL: those. more: members of the body,
+ * as a JSON object; at NULL: none.
+ */
+void	op_fail_saying(struct op *op, enum err err, text words, text more);
 /* Known path, other method; what there is instead. */
 void	op_fail_method(struct op *op, text allow);
 void	op_reply_options(struct op *op, text allow);
@@ -138,8 +213,11 @@ void	op_name(struct op *op, text given);
 /* OP_ID_MADE random letters and digits, and a NUL. */
 void	op_make_id(char out[OP_ID_MADE + 1]);
 
-/* {"error":…,"code":…,"requestId":…} in the arena. */
-text	op_error_body(struct arena *arena, enum err err, text request_id);
+/* {"error":…,"code":…,…,"requestId":…} in the arena. */
+text	op_error_body(struct arena *arena, enum err err, text words, text more,
+	    text request_id);
+/* For as long as the op: what it was lent ends with its client. */
+text	op_keep(struct op *op, text t);
 
 enum method method_of(text name);
 const char *method_name(enum method method);

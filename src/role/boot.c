@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "plat/addresses.h"
 #include "plat/failures.h"
 #include "plat/tenant_places.h"
@@ -133,6 +135,16 @@ server_reopen_log(struct server *server)
 	return (true);
 }
 
+/* Another one with each start: what an earlier one told is not ours. */
+static void
+name_host(struct segment *segment)
+{
+	uint64_t id;
+
+	secret_fill(&id, sizeof id);
+	snprintf(segment->host, sizeof segment->host, "%016" PRIx64, id);
+}
+
 void
 boot_segment(struct server *server)
 {
@@ -157,6 +169,7 @@ boot_segment(struct server *server)
 	    (unsigned)conf->max_processes, conf->tenant_places))
 		die(EX_OSERR, "no memory to count what tenants use: %s; lower "
 		    "tenant_places or max_processes", strerror(errno));
+	name_host(server->segment);
 	fault_use(&server->segment->faults);
 	if (segment_give_slot(server->segment, ROLE_MASTER, 0) != 0)
 		must_never("the first slot is the master's");

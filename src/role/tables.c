@@ -11,9 +11,11 @@
 
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "core/input.h"
 #include "role/command.h"
+#include "role/openapi.h"
 
-#define CELLS_MAX 5
+#define CELLS_MAX 12
 
 struct row {
 	struct row	*next;
@@ -103,15 +105,77 @@ cell_number(struct table *table, const char *column, int64_t value)
 		add_cell(table, digits);
 }
 
+/* "id [notes]": what may be missing in brackets. */
+static void
+cell_of_inputs(struct table *table, const struct operation_row *row)
+{
+	struct buf names;
+
+	buf_init(&names, BUF_NO_LIMIT);
+	for (const struct input_row *input = row->inputs;
+	    input->name != NULL; input++)
+		buf_printf(&names, input->missing != ERR_none ? "%s%s" :
+		    "%s[%s]", names.len > 0 ? " " : "", input->name);
+	add_cell(table, names.len > 0 ? names.at : "-");
+	buf_fini(&names);
+}
+
+static void
+print_input(struct table *table, const struct input_row *input)
+{
+	struct buf rule;
+
+	buf_init(&rule, BUF_NO_LIMIT);
+	input_rule(input, &rule);
+	json_object_begin(&table->json);
+	detail(table, "name", input->name);
+	detail(table, "where", input_place_name(input->place));
+	detail(table, "kind", input_kind_name(input->kind));
+	detail_number(table, "min", input->min);
+	detail_number(table, "max", input->max);
+	detail(table, "choices", input->choices);
+	json_key(&table->json, "required");
+	json_bool(&table->json, input->missing != ERR_none);
+	detail(table, "missing", input->missing != ERR_none ?
+	    error_rows[input->missing].code.at : NULL);
+	detail(table, "rule", rule.at);
+	detail(table, "text", input->text);
+	json_object_end(&table->json);
+	buf_fini(&rule);
+}
+
+static void
+print_inputs(struct table *table, const struct operation_row *row)
+{
+	if (!table->is_json) {
+		cell_of_inputs(table, row);
+		return;
+	}
+	json_key(&table->json, "inputs");
+	json_array_begin(&table->json);
+	for (const struct input_row *input = row->inputs;
+	    input->name != NULL; input++)
+		print_input(table, input);
+	json_array_end(&table->json);
+}
+
 static void
 print_operations(struct table *table)
 {
-#define OPERATION(name, method, path, door, text)			\
+#define OPERATION(name, method, path, door, who, way, limit, stream,	\
+	    status, answer, text, inputs)				\
 	row_begin(table);						\
 	cell(table, "name", #name);					\
 	cell(table, "method", #method);					\
 	cell(table, "path", path);					\
 	cell(table, "door", #door);					\
+	cell(table, "who", #who);					\
+	cell(table, "way", #way);					\
+	cell(table, "limit", #limit);					\
+	cell(table, "stream", stream);					\
+	cell_number(table, "status", status);				\
+	cell(table, "answer", #answer);					\
+	print_inputs(table, &operation_rows[OPERATION_##name]);		\
 	cell(table, "text", text);					\
 	row_end(table);
 #include "tbl/operations.h"
@@ -121,16 +185,31 @@ print_operations(struct table *table)
 static void
 print_events(struct table *table)
 {
-#define EVENT(name, stream, kind, text)					\
+#define EVENT(name, type, stream, kind, text)				\
 	row_begin(table);						\
 	cell(table, "name", #name);					\
-	cell(table, "stream", #stream);					\
+	cell(table, "type", type);					\
+	cell(table, "stream", stream);					\
 	cell(table, "kind", #kind);					\
 	cell(table, "text", text);					\
 	row_end(table);
 #include "tbl/events.h"
 #undef EVENT
-	(void)table;
+}
+
+static void
+print_functions(struct table *table)
+{
+#define FUNCTION(name, lane, context, inputs, text)			\
+	row_begin(table);						\
+	cell(table, "name", #name);					\
+	cell(table, "lane", #lane);					\
+	cell(table, "context", #context);				\
+	cell_number(table, "inputs", inputs);				\
+	cell(table, "text", text);					\
+	row_end(table);
+#include "tbl/functions.h"
+#undef FUNCTION
 }
 
 static void
@@ -256,6 +335,7 @@ static const struct {
 } tables[] = {
 	{ "operations", print_operations },
 	{ "events", print_events },
+	{ "functions", print_functions },
 	{ "options", print_options },
 	{ "errors", print_errors },
 	{ "counters", print_counters },
@@ -293,8 +373,20 @@ misused(const char *what)
 	    "tables:", what);
 	for (size_t i = 0; i < TABLES; i++)
 		fprintf(stderr, " %s", tables[i].name);
-	fputc('\n', stderr);
+	fputs(" openapi\n", stderr);
 	return (EX_USAGE);
+}
+
+/* No table, but made from one. */
+static int
+print_openapi(void)
+{
+	struct buf out;
+
+	buf_init(&out, BUF_NO_LIMIT);
+	openapi_write(&out);
+	buf_add_char(&out, '\n');
+	return (command_answer(&out));
 }
 
 int
@@ -314,6 +406,8 @@ tables_print(char **words)
 			return (misused("-x takes one table"));
 	if (name == NULL)
 		return (misused("-x needs the name of a table"));
+	if (strcmp(name, "openapi") == 0)
+		return (print_openapi());
 	while (which < TABLES && strcmp(tables[which].name, name) != 0)
 		which++;
 	if (which == TABLES)

@@ -4,6 +4,7 @@
  * aligned columns, with --json whole, for docs/make-reference and the tests.
  *
  *	partyline -x options --json
+ *	partyline -x openapi
  */
 #ifndef ROLE_TABLES_H
 #define ROLE_TABLES_H

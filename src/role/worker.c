@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
 #include "transport/http.h"
@@ -24,6 +25,7 @@ struct handed {
 struct worker {
 	unsigned	 magic;
 #define WORKER_MAGIC 0x776f726b
+	struct service	*service;
 	struct http	*http;
 	struct handed	*handed;
 	struct timer	 full;		/* set: we said FULL */
@@ -65,6 +67,11 @@ worker_begin(struct child_self *self)
 
 	self->of_role = worker;
 	timer_init(&worker->full, on_room_again, self);
+	worker->service = service_create(&(struct service_setup){
+	    .loop = self->loop, .segment = self->segment,
+	    .slot = self->slot, .ordinal = self->ordinal,
+	    .conf = self->conf });
+	setup.service = worker->service;
 	worker->http = http_create(&setup);
 	if (self->conf->tls_listen[0] != '\0' &&
 	    !http_use_tls(worker->http, &why)) {
@@ -141,7 +148,11 @@ worker_drain(struct child_self *self)
 static bool
 worker_has_finished(struct child_self *self)
 {
-	return (http_connections(worker_of(self)->http) == 0);
+	struct worker *worker = worker_of(self);
+
+	/* Who has gone may have left work that others are to hear of. */
+	return (http_connections(worker->http) == 0 &&
+	    service_is_idle(worker->service));
 }
 
 static void
@@ -150,6 +161,7 @@ worker_end(struct child_self *self)
 	struct worker *worker = worker_of(self);
 
 	timer_stop(loop_timers(self->loop), &worker->full);
+	service_destroy(&worker->service);
 	http_destroy(&worker->http);
 	object_free(&worker);
 	self->of_role = NULL;

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What can happen in the product, one row each, sorted by name.
+ * What can happen in the product, as clients are told of it, one row each,
+ * sorted by name.
  *
- *	EVENT(name, stream, kind, text)
+ *	EVENT(name, type, stream, kind, text)
  *
- * stream: the stream that carries it. kind: NUMBERED (stored, gapless) or
- * LIVE (delivered at most once).
+ * type: as the envelope says it. stream: the stream that carries it. kind:
+ * NUMBERED (stored, gapless) or LIVE (delivered at most once).
  */
+EVENT(custom, "custom.<name>", "session:<id>", NUMBERED,
+    "Something that a bot or an overlay tells the others; data is theirs.")
+EVENT(session_ended, "session.ended", "session:<id>", NUMBERED,
+    "The session was closed.")
+EVENT(session_started, "session.started", "lobby", NUMBERED,
+    "A session began.")

@@ -2,21 +2,119 @@
 /*
  * What a client can ask of the server, one row each, sorted by name.
  *
- * To add one: its row here; the function `operation_<name>` of its layer;
- * a subtest; make docs. Router, OPTIONS, 405 and the reference follow.
+ * To add one: its row here; its function in sql/api (`api.<name>`) or, for
+ * the ways LOCAL and OWN, `operation_<name>` in C; the schema of its answer
+ * in tbl/schema; a subtest; make docs. Router, checks, refusals, OPTIONS,
+ * 405, OpenAPI and the reference follow from the row.
  *
- *	OPERATION(name, method, path, door, text)
+ *	OPERATION(name, method, path, door, who, way, limit, stream, status,
+ *	    answer, text, inputs)
  *
- * door: FRONT (listen, tls_listen) or ADMIN (admin_listen).
+ * door:   FRONT (listen, tls_listen) or ADMIN (admin_listen).
+ * who:	   ANYONE; READER (anyone where the tenant's public_read is on, else
+ *	   any token); MEMBER (any token); BOT (tokens of bots and admins);
+ *	   ADMIN.
+ * way:	   LOCAL answers in C from memory; OWN is C around calls of SQL; the
+ *	   others are the SQL function of the row's name: READ, SLOW (a read
+ *	   that may take long), WRITE, BATCH (a write whose arguments are
+ *	   arrays, one place for each request).
+ * limit:  what it takes beside a request of the tenant's: NONE, EVENT.
+ * stream: where a write tells of itself, so that writes of one stream go one
+ *	   after the other; {id} stands for the input.
+ * status, answer: of success; tbl/schema/<answer>.json has its form.
+ *
+ *	INPUT(name, where, kind, missing, min, max, text)
+ *	INPUT_CHOICE(name, where, missing, "a|b|c", text)
+ *
+ * where:   PATH, QUERY or BODY. The inputs are the parameters of the SQL
+ *	    function, behind its context.
+ * missing: the error of an input that has to be there and is not (in a path:
+ *	    of one that cannot be); `none`: it may be missing, and is NULL
+ *	    then. null in a body counts as missing.
+ * kind, min and max: see core/input.h.
  */
-OPERATION(health, GET, "/health", FRONT,
-    "Whether the server is up, in the form that today's clients ask for.")
-OPERATION(livez, GET, "/livez", FRONT,
-    "200 while the process answers at all.")
-OPERATION(metrics, GET, "/metrics", ADMIN,
-    "All counters of all processes in Prometheus' text format.")
-OPERATION(readyz, GET, "/readyz", FRONT,
+OPERATION(auth_login, POST, "/api/auth/login", FRONT, ANYONE, OWN, NONE,
+    "", 200, login,
+    "Exchanges an admin's key for a token that is good for a day.",
+    INPUT(key, BODY, text, admin_key_required, 1, 256,
+	"The admin's key."))
+OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
+    "", 201, ticket,
+    "Makes a ticket that opens one stream once within a minute, for clients "
+    "that cannot send headers.",
+    INPUT(stream, BODY, text, input_missing, 1, 100,
+	"session:17 or lobby."))
+OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
+    "", 200, verified,
+    "Tells who the token says that the caller is.", )
+OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
+    health,
+    "Whether the server is up, in the form that today's clients ask for.", )
+OPERATION(livez, GET, "/livez", FRONT, ANYONE, LOCAL, NONE, "", 200, livez,
+    "200 while the process answers at all.", )
+OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
+    metrics,
+    "All counters of all processes in Prometheus' text format.", )
+OPERATION(readyz, GET, "/readyz", FRONT, ANYONE, LOCAL, NONE, "", 200,
+    readyz,
     "200 when the server can do its work, 503 when it cannot; each part by "
-    "name with its state.")
-OPERATION(status, GET, "/status", ADMIN,
-    "All counters, by process and in sum, as JSON.")
+    "name with its state.", )
+OPERATION(session_active, GET, "/api/sessions/active", FRONT, READER, READ,
+    NONE, "", 200, session_active,
+    "The session that is going on, if there is one.", )
+OPERATION(session_archive, POST, "/api/sessions/{id}/archive", FRONT, ADMIN,
+    WRITE, NONE, "session:{id}", 200, success,
+    "Takes a closed session out of the default list.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(session_bulk, POST, "/api/sessions/bulk", FRONT, ADMIN, WRITE,
+    NONE, "lobby", 200, session_bulk,
+    "Archives, unarchives or deletes several sessions, all or none.",
+    INPUT_CHOICE(action, BODY, input_missing, "archive|unarchive|delete",
+	"What to do with them.")
+    INPUT(ids, BODY, ids, input_missing, 1, 1000, "The sessions."))
+OPERATION(session_close, POST, "/api/sessions/{id}/close", FRONT, ADMIN,
+    WRITE, EVENT, "session:{id}", 200, session,
+    "Ends a session; its stream is told session.ended.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(notes, BODY, text, none, 0, 10000,
+	"Replaces the notes, where given."))
+OPERATION(session_create, POST, "/api/sessions", FRONT, ADMIN, WRITE, EVENT,
+    "lobby", 201, session_created,
+    "Begins a session; the lobby is told session.started. Only one can be "
+    "active.",
+    INPUT(notes, BODY, text, none, 0, 10000, "Whatever is to be noted."))
+OPERATION(session_delete, DELETE, "/api/sessions/{id}", FRONT, ADMIN, WRITE,
+    NONE, "session:{id}", 200, session_deleted,
+    "Removes a closed session with all that belongs to it.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(session_event_create, POST, "/api/sessions/{id}/events", FRONT,
+    BOT, BATCH, EVENT, "session:{id}", 201, stored,
+    "Puts an event of the clients' own into the session's stream, for every "
+    "subscriber.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(type, BODY, custom, input_missing, 8, 64,
+	"custom. and a name of letters, digits, dots, - and _.")
+    INPUT(data, BODY, object, input_missing, 2, 4096,
+	"An object, handed on as it is."))
+OPERATION(session_get, GET, "/api/sessions/{id}", FRONT, READER, READ, NONE,
+    "", 200, session,
+    "One session.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(session_list, GET, "/api/sessions", FRONT, READER, READ, NONE, "",
+    200, sessions,
+    "Sessions, the newest first. X-Total-Count has how many the filter "
+    "shows, X-Absolute-Total how many there are, X-Prev-Last-Date when the "
+    "one before the first of this page was made.",
+    INPUT_CHOICE(filter, QUERY, none, "default|all|archived",
+	"default hides what is archived.")
+    INPUT(limit, QUERY, page, none, 0, 1000000000,
+	"At most so many, or all.")
+    INPUT(offset, QUERY, skip, none, 0, 1000000000,
+	"So many of the newest are left out. What is no number counts as 0."))
+OPERATION(session_unarchive, POST, "/api/sessions/{id}/unarchive", FRONT,
+    ADMIN, WRITE, NONE, "session:{id}", 200, success,
+    "Puts an archived session back into the default list.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(status, GET, "/status", ADMIN, ANYONE, LOCAL, NONE, "", 200,
+    status,
+    "All counters, by process and in sum, as JSON.", )

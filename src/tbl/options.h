@@ -106,6 +106,12 @@ OPTION(postgres_bin, path, "", 0, 0, RESTART,
     "/usr/lib/postgresql, or the one of the cluster that is there.")
 OPTION(public_read, flag, "on", 0, 0, RELOAD,
     "Whether reads that need no token stay open in the default tenant.")
+OPTION(read_cache, bytes, "16MiB", 0, 1099511627776, RELOAD,
+    "Bytes of answers to public reads that each worker keeps as long as "
+    "nothing changed. 0: none.")
+OPTION(read_cache_ms, span, "0ms", 0, 5000, RELOAD,
+    "How old an answer that was kept may be while other hosts serve the same "
+    "database. 0: nothing is kept then.")
 OPTION(redis_prefix, text, "partyline", 1, 64, RESTART,
     "What keys and channels in Redis begin with.")
 URL(redis_url, "redis|unix", 2048, RESTART,

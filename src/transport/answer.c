@@ -4,6 +4,9 @@
  */
 #include "transport/answer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
@@ -29,7 +32,7 @@ static const text always[DOORS] = {
 	[DOOR_ADMIN] = TEXT(SECURITY),
 };
 
-#define HEADERS_MOST 12
+#define HEADERS_MOST 20
 #define RETRY_AFTER TEXT("2")
 
 static void
@@ -193,14 +196,52 @@ settle_representation(struct peer *peer)
 	return (true);
 }
 
+/* In the arena, for a header. */
+static text
+number_text(struct op *op, int64_t number)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof digits, "%" PRId64, number);
+
+	return (op_keep(op, text_from(digits, (size_t)len)));
+}
+
+static void
+add_limit(struct peer *peer)
+{
+	struct op *op = peer->op;
+	const struct limit_state *limit = &op->limit;
+	struct buf line;
+
+	buf_init(&line, BUF_NO_LIMIT);
+	buf_printf(&line, "\"%s\";q=%" PRId64, limit->policy, limit->quota);
+	if (limit->window_s > 0)
+		buf_printf(&line, ";w=%" PRId64, limit->window_s);
+	add_named(peer, TEXT("ratelimit-policy"),
+	    op_keep(op, buf_text(&line)));
+	buf_clear(&line);
+	buf_printf(&line, "\"%s\";r=%" PRId64, limit->policy,
+	    limit->remaining);
+	if (limit->window_s > 0)
+		buf_printf(&line, ";t=%" PRId64, limit->reset_s);
+	add_named(peer, TEXT("ratelimit"), op_keep(op, buf_text(&line)));
+	buf_fini(&line);
+}
+
 static void
 add_rare(struct peer *peer)
 {
-	const struct answer *answer = &peer->op->answer;
+	struct op *op = peer->op;
+	const struct answer *answer = &op->answer;
 
 	if (answer->allow.at != NULL)
 		add(peer, H2O_TOKEN_ALLOW, answer->allow);
-	if (answer->err != ERR_none &&
+	if (answer->status == 401)
+		add(peer, H2O_TOKEN_WWW_AUTHENTICATE, TEXT("Bearer"));
+	if (answer->retry_after_s > 0)
+		add(peer, H2O_TOKEN_RETRY_AFTER,
+		    number_text(op, answer->retry_after_s));
+	else if (answer->err != ERR_none &&
 	    (answer->status == 503 || answer->status == 429))
 		add(peer, H2O_TOKEN_RETRY_AFTER, RETRY_AFTER);
 	if (answer->status == 204 && answer->allow.at != NULL &&
@@ -211,6 +252,21 @@ add_rare(struct peer *peer)
 		    TEXT("*, Authorization"));
 		add_named(peer, TEXT("access-control-max-age"), TEXT("600"));
 	}
+}
+
+/*
+ * Reads may be kept by who asks again with their tag; what is for one caller
+ * only by himself.
+ */
+static text
+may_keep(const struct op *op)
+{
+	if (op->cached != NULL || (op->row != NULL &&
+	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW) &&
+	    op->answer.status == 200))
+		return (op->caller == NULL ? TEXT("no-cache") :
+		    TEXT("private, no-cache"));
+	return (TEXT("no-store"));
 }
 
 static void
@@ -241,7 +297,12 @@ answer_prepare(struct peer *peer)
 	*first = (h2o_header_t){ .name = &always_name, .value =
 	    h2o_iovec_init(always[peer->door].at, always[peer->door].len) };
 	add_named(peer, TEXT("x-request-id"), op->request_id);
-	add(peer, H2O_TOKEN_CACHE_CONTROL, TEXT("no-store"));
+	add(peer, H2O_TOKEN_CACHE_CONTROL, may_keep(op));
+	for (unsigned i = 0; i < answer->headers_count; i++)
+		add_named(peer, answer->headers[i].name,
+		    answer->headers[i].value);
+	if (op->limit.applies)
+		add_limit(peer);
 	if (answer->status != 200)
 		add_rare(peer);
 	if (is_json(answer) && !settle_representation(peer)) {
@@ -286,7 +347,8 @@ answer_write_refusal(const struct peer *peer, enum err err, struct buf *out)
 
 	arena_init(&arena);
 	op_make_id(id);
-	body = op_error_body(&arena, err, text_from(id, OP_ID_MADE));
+	body = op_error_body(&arena, err, TEXT_NONE, TEXT_NONE,
+	    text_from(id, OP_ID_MADE));
 	buf_printf(out, "HTTP/1.1 %u %s\r\nConnection: close\r\n"
 	    "Content-Length: %zu\r\nContent-Type: application/json\r\n"
 	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n", status,

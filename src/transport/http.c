@@ -92,7 +92,8 @@ http_create(const struct http_setup *setup)
 	http->on_full = setup->on_full;
 	http->full_context = setup->context;
 	http->ground = (struct op_ground){ .segment = setup->segment,
-	    .slot = setup->slot, .conf = setup->conf };
+	    .slot = setup->slot, .conf = setup->conf,
+	    .service = setup->service };
 	http->rest = rest_create(&http->ground, http->loop);
 	http->peers = peers_create(http->loop, &http->ground);
 	configure(http);

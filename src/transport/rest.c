@@ -8,9 +8,13 @@
 #include "base/conf.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "core/act.h"
 #include "core/health.h"
+#include "core/input.h"
 #include "core/json.h"
 #include "core/query.h"
+#include "core/sign_in.h"
+#include "core/tenant.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
 #include "transport/forwarded.h"
@@ -34,9 +38,16 @@ struct rest_filter {
 	struct rest	*rest;
 };
 
+/* Those in C; the others are in SQL. */
+#define FUNCTION_LOCAL(name) operation_##name
+#define FUNCTION_OWN(name) operation_##name
+#define FUNCTION_READ(name) act
+#define FUNCTION_SLOW(name) act
+#define FUNCTION_WRITE(name) act
+#define FUNCTION_BATCH(name) act
 static void (*const functions[OPERATIONS])(struct op *) = {
-#define OPERATION(name, method, path, door, text)			\
-	[OPERATION_##name] = operation_##name,
+#define OPERATION(name, method, path, door, who, way, ...)		\
+	[OPERATION_##name] = FUNCTION_##way(name),
 #include "tbl/operations.h"
 #undef OPERATION
 };
@@ -140,14 +151,31 @@ on_answer(struct op *op)
 	answer_send(peer);
 }
 
-static text
-given_id(const h2o_req_t *req)
+/* What the operations want to know of the headers, in one walk. */
+static void
+read_headers(struct op *op, const h2o_req_t *req)
 {
-	ssize_t i = h2o_find_header_by_str(&req->headers,
-	    H2O_STRLIT("x-request-id"), -1);
+	text id = TEXT_NONE;
+	const struct {
+		text	 name;
+		text	*value;
+	} fields[] = {
+		{ TEXT("x-request-id"), &id },
+		{ TEXT("authorization"), &op->authorization },
+		{ TEXT("idempotency-key"), &op->idempotency_key },
+		{ TEXT("origin"), &op->origin },
+	};
 
-	return (i < 0 ? TEXT_NONE :
-	    text_of_iovec(req->headers.entries[i].value));
+	for (size_t i = 0; i < req->headers.size; i++) {
+		text name = text_of_iovec(*req->headers.entries[i].name);
+
+		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
+			if (name.len == fields[j].name.len &&
+			    text_is(name, fields[j].name))
+				*fields[j].value = text_of_iovec(
+				    req->headers.entries[i].value);
+	}
+	op_name(op, id);
 }
 
 static struct op *
@@ -165,7 +193,9 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	op->arrival_us = loop_arrival_us(rest->loop);
 	op->method = text_of_iovec(req->input.method);
 	target_cut(text_of_iovec(req->input.path), &op->path, &op->query);
-	op_name(op, given_id(req));
+	if (op->door == DOOR_FRONT && text_begins(op->path, TEXT("/t/")))
+		tenant_cut_prefix(op->path, &op->slug, &op->path);
+	read_headers(op, req);
 	op->client_address = text_from(peer->address_text,
 	    peer->address_len);
 	op->scheme = text_of_iovec(req->input.scheme->name);
@@ -249,13 +279,23 @@ find_row(struct rest *rest, struct op *op)
 	return (op->row != NULL);
 }
 
+/* A GET whose answer is kept: nothing of it has to be looked at. */
+static bool
+is_answered_from_cache(struct op *op)
+{
+	return (op->door == DOOR_FRONT && op->body.len == 0 &&
+	    (text_is(op->method, TEXT("GET")) ||
+	    text_is(op->method, TEXT("HEAD"))) && act_from_cache(op));
+}
+
 static void
 dispatch(struct rest *rest, struct peer *peer)
 {
 	struct op *op = peer->op;
 	enum err err = ERR_none;
 
-	if (!find_row(rest, op))
+	if (is_answered_from_cache(op) || !find_row(rest, op) ||
+	    !act_admit(op))
 		return;
 	if (op->body.len != 0)
 		err = check_body(peer);
@@ -265,6 +305,8 @@ dispatch(struct rest *rest, struct peer *peer)
 		op_fail(op, err);
 		return;
 	}
+	if (!input_read(op))
+		return;
 	must_doing(op->row->name);
 	if (FAULT(must_fails))
 		must_never("the fault point must_fails is not armed");

@@ -2,8 +2,11 @@
 /*
  * REST: from a request of h2o's to an operation, and its answer back.
  *
- *	h2o_req_t -> path -> route -> method -> body -> operation -> answer
- *		     400     404      405	415 400
+ *	h2o_req_t -> path -> route -> method -> who -> body -> inputs ->
+ *		     400     404      405	401    415 400 400
+ *	operation -> answer
+ *
+ * A read that is public and kept (core/cache) is answered before all that.
  *
  * Holds always:
  *  1. Checks come in the order drawn here, so that a client is always told

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows of events become records of the ring.
+ */
+#include "core/event.h"
+
+#include "base/count.h"
+#include "plat/segment.h"
+#include "plat/versions.h"
+#include "plat/wake.h"
+
+/* Whose stream `control` is: the installation's. */
+#define TENANT_OF_ALL 0
+
+void
+event_changed(struct service *service, int32_t tenant)
+{
+	versions_bump(service->segment, tenant);
+}
+
+static void
+put(struct service *service, struct ring_record *record)
+{
+	record->to = RING_TO_ALL;
+	record->generation = atomic_load(
+	    &service->segment->slots[service->slot].generation);
+	ring_write(&service->ring, record);
+	wake_all_but(service->segment, service->slot);
+}
+
+void
+event_tell(struct service *service, int32_t tenant,
+    const struct call_row *row)
+{
+	struct ring_record record = {
+		.kind = row->is_live ? RING_LIVE : RING_EVENT,
+		.tenant = text_is(row->stream, TEXT("control")) ?
+		    TENANT_OF_ALL : tenant,
+		.seq = row->seq, .stream = row->stream, .epoch = row->epoch,
+		.has_payload = true, .payload = row->body };
+
+	put(service, &record);
+	COUNT(events);
+}
+
+void
+event_sweep(struct service *service)
+{
+	struct ring_record record = { .kind = RING_SWEEP };
+
+	put(service, &record);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Telling the other processes of this host what was committed: events into
+ * this process's ring.
+ *
+ * Holds always:
+ *  1. An event is told after its commit, and after the cache's version of
+ *     its tenant was bumped.
+ *  2. Telling never waits and never fails; what gets lost, readers repair by
+ *     number.
+ *
+ *	event_changed(service, tenant);		... whatever a write answers
+ *	event_tell(service, tenant, &row);	... each event of its rows
+ *	event_sweep(service);			... an outcome is not known
+ */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include <stdint.h>
+
+#include "core/service.h"
+#include "store/call.h"
+
+void	event_changed(struct service *service, int32_t tenant);
+void	event_tell(struct service *service, int32_t tenant,
+	    const struct call_row *row);
+void	event_sweep(struct service *service);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signing in: keys become tokens, tokens become tickets, and what the
+ * database says of both is fed to the book of who is believed.
+ *
+ *	login:	limit ──> find by HMAC ──> scrypt in a thread ──> token
+ *	ticket:	random text ──> its SHA-256 into the database ──> text
+ *
+ * Holds always:
+ *  1. A key is compared by scrypt alone, off the loop, and an unknown one
+ *     costs the same time as a known one.
+ *  2. Tokens are signed with the newest key; jwt_secret of the options comes
+ *     before those of the database. All of them are believed.
+ *  3. The admins of the configuration (admin_key, admins_file) are made equal
+ *     to it once by each start and reload, by the first worker.
+ *  4. Neither key, token nor ticket is logged or kept.
+ */
+#ifndef CORE_SIGN_IN_H
+#define CORE_SIGN_IN_H
+
+#include <stdbool.h>
+
+#include "core/service.h"
+
+struct sign_in;
+
+struct sign_in	*sign_in_create(struct service *service);
+/* Those who wait for a thread or a timer are answered: before the pool. */
+void		 sign_in_close(struct sign_in *sign_in);
+void		 sign_in_destroy(struct sign_in **sign_in);
+
+/* Lists of api.secret_list and api.revocation_list; false: refused. */
+bool	sign_in_use_secrets(struct sign_in *sign_in, text json);
+bool	sign_in_use_revocations(struct sign_in *sign_in, text json);
+/* An event of `control`; those of other things are left alone. */
+void	sign_in_heed(struct sign_in *sign_in, text type,
+	    struct json_object *data);
+/* The lists are there; said again each time that they were read. */
+void	sign_in_on_ready(struct sign_in *sign_in);
+
+void	operation_auth_login(struct op *op);
+void	operation_auth_ticket(struct op *op);
+void	operation_auth_verify(struct op *op);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Functions of sql/api that workers call beside those of the operations,
+ * sorted by name.
+ *
+ *	FUNCTION(name, lane, context, inputs, text)
+ *
+ * lane:    READ, WRITE, SLOW or FLEET, as in store/db.h.
+ * context: WITH or WITHOUT the parameters of api.ctx.
+ * inputs:  how many parameters follow.
+ */
+FUNCTION(admin_find, READ, WITH, 1,
+    "Whom a key belongs to, and the hash that proves it.")
+FUNCTION(admin_sync, FLEET, WITH, 3,
+    "Makes the admins that came from the configuration equal to it.")
+FUNCTION(control_read, READ, WITHOUT, 2,
+    "News of the installation, and the hosts that live.")
+FUNCTION(host_beat, FLEET, WITHOUT, 2,
+    "Says that this host lives.")
+FUNCTION(revocation_list, FLEET, WITHOUT, 0,
+    "All that is revoked.")
+FUNCTION(secret_list, READ, WITHOUT, 0,
+    "The keys that the hosts share.")
+FUNCTION(tenant_get, FLEET, WITHOUT, 1,
+    "One tenant with its settings.")
+FUNCTION(tenant_list, FLEET, WITHOUT, 0,
+    "All tenants with their settings.")
+FUNCTION(ticket_create, WRITE, WITH, 2,
+    "Makes a ticket for one stream.")
