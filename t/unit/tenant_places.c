@@ -5,7 +5,9 @@
  */
 #include "plat/tenant_places.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -14,56 +16,69 @@
 
 #define SLOTS 3
 
+enum { RACERS = 2 };
+
+/*
+ * Each claims his half of the places at the same time, for tenants that
+ * belong in the same ones as the other's.
+ */
+static void
+race_for_places(int32_t places)
+{
+	_Atomic unsigned *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct window_left left;
+	pid_t pids[RACERS];
+
+	for (int32_t i = 0; i < RACERS; i++) {
+		pids[i] = child_start();
+		if (pids[i] != 0)
+			continue;
+		for (int32_t n = 1; n <= places / RACERS; n++) {
+			/* Both are here before either goes on. */
+			atomic_fetch_add(ready, 1);
+			while (atomic_load(ready) < RACERS * (unsigned)n)
+				sched_yield();
+			ok(tenant_place_count(tenant_place(n + i * places),
+			    TENANT_REQUESTS, (uint32_t)(n + i), INT32_MAX, 7,
+			    &left));
+		}
+		child_done();
+	}
+	for (unsigned i = 0; i < RACERS; i++)
+		ok(child_was_fine(pids[i]));
+	munmap(ready, 4096);
+}
+
 static void
 test_places(void)
 {
-	enum { PLACES = 64, RACERS = 4 };
-	struct tenant_place *first[PLACES + 1] = { NULL };
-	pid_t pids[RACERS];
+	enum { PLACES = 1 << 16 };
+	struct window_left left;
+	struct tenant_place *place;
 
 	test("before they are open there is none");
 	ok(tenant_place(1) == NULL);
 	tenant_places_void(0);
 
-	test("a tenant has the same place in every process");
+	test("tenants that claim at once have a place each");
 	ok(tenant_places_open(SLOTS, PLACES));
-	for (unsigned i = 0; i < RACERS; i++) {
-		pids[i] = child_start();
-		if (pids[i] == 0) {
-			struct window_left left;
-
-			for (int32_t n = 0; n < PLACES; n++) {
-				/* Each begins elsewhere. */
-				int32_t tenant = 1000 + (n + (int32_t)i * 16)
-				    % PLACES;
-
-				ok(tenant_place_count(tenant_place(tenant),
-				    TENANT_REQUESTS, (uint32_t)tenant,
-				    INT32_MAX, 7, &left));
-			}
-			child_done();
+	race_for_places(PLACES);
+	for (int32_t i = 0; i < RACERS; i++)
+		for (int32_t n = 1; n <= PLACES / RACERS; n++) {
+			place = tenant_place(n + i * PLACES);
+			if (!ok(place != NULL))
+				break;
+			tenant_place_count(place, TENANT_REQUESTS, 0,
+			    INT32_MAX, 7, &left);
+			is(INT32_MAX - left.remaining, n + i);
 		}
-	}
-	for (unsigned i = 0; i < RACERS; i++)
-		ok(child_was_fine(pids[i]));
-	for (int32_t tenant = 1000; tenant < 1000 + PLACES; tenant++) {
-		struct window_left left;
-		struct tenant_place *place = tenant_place(tenant);
-
-		ok(place != NULL);
-		for (int32_t i = 0; i < tenant - 1000; i++)
-			ok(first[i] != place);
-		first[tenant - 1000] = place;
-		/* Only he was counted there, once by each. */
-		ok(tenant_place_count(place, TENANT_REQUESTS, 0, INT32_MAX,
-		    7, &left));
-		is(INT32_MAX - left.remaining, RACERS * tenant);
-	}
 
 	test("when all are taken, others have none and these keep theirs");
-	ok(tenant_place(1) == NULL);
+	place = tenant_place(1);
+	ok(tenant_place(PLACES) == NULL);
 	ok(tenant_place(INT32_MAX) == NULL);
-	ok(tenant_place(1000) == first[0]);
+	ok(place != NULL && tenant_place(1) == place);
 	tenant_places_close();
 }
 

@@ -5,6 +5,7 @@
  */
 #include "plat/window.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "tap.h"
@@ -65,7 +66,7 @@ test_one(void)
 static void
 test_many(void)
 {
-	enum { PROCESSES = 4, MOST = 50000 };
+	enum { PROCESSES = 4, MOST = 1000000 };
 	_Atomic uint64_t *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pids[PROCESSES];
@@ -76,6 +77,10 @@ test_many(void)
 		if (pids[i] == 0) {
 			struct window_left left;
 
+			/* All at once. */
+			atomic_fetch_add(&words[128], 1);
+			while (atomic_load(&words[128]) < PROCESSES)
+				sched_yield();
 			while (window_count(&words[0], 1 + i % 2, MOST, 100,
 			    &left))
 				atomic_fetch_add(&words[64], 1 + i % 2);
