@@ -19,6 +19,7 @@ libpartyline_a_SOURCES += src/base/spelling.c src/base/spelling.h
 libpartyline_a_SOURCES += src/base/stamp.c src/base/stamp.h
 libpartyline_a_SOURCES += src/base/text.c src/base/text.h
 libpartyline_a_SOURCES += src/plat/addresses.c src/plat/addresses.h
+libpartyline_a_SOURCES += src/plat/bus.c src/plat/bus.h
 libpartyline_a_SOURCES += src/plat/channel.c src/plat/channel.h
 libpartyline_a_SOURCES += src/plat/crew.c src/plat/crew.h
 libpartyline_a_SOURCES += src/plat/deflate.c src/plat/deflate.h

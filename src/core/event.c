@@ -25,7 +25,7 @@ put(struct service *service, struct ring_record *record)
 	record->generation = atomic_load(
 	    &service->segment->slots[service->slot].generation);
 	ring_write(&service->ring, record);
-	wake_all_but(service->segment, service->slot);
+	wake_readers_but(service->segment, service->slot);
 }
 
 void

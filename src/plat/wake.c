@@ -77,6 +77,20 @@ wake_if_asleep(struct segment *segment, unsigned slot)
 	COUNT(ring_wakes);
 }
 
+/* The same, of news: only who reads rings, and told before he is woken. */
+static void
+tell_news(struct segment *segment, unsigned slot)
+{
+	struct slot *one = &segment->slots[slot];
+
+	if (atomic_load_explicit(&one->listens, memory_order_relaxed) == 0)
+		return;
+	if (atomic_load_explicit(&one->has_news, memory_order_relaxed) == 0)
+		atomic_store(&one->has_news, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	wake_if_asleep(segment, slot);
+}
+
 void
 wake_slot(struct segment *segment, unsigned slot)
 {
@@ -86,12 +100,30 @@ wake_slot(struct segment *segment, unsigned slot)
 }
 
 void
-wake_all_but(struct segment *segment, unsigned slot)
+wake_readers_but(struct segment *segment, unsigned slot)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < segment->slots_count; i++)
 		if (i != slot)
-			wake_if_asleep(segment, i);
+			tell_news(segment, i);
+}
+
+void
+wake_listen(struct segment *segment, unsigned slot)
+{
+	must(slot < segment->slots_count);
+	atomic_store(&segment->slots[slot].listens, 1);
+}
+
+bool
+wake_take_news(struct segment *segment, unsigned slot)
+{
+	_Atomic uint32_t *news = &segment->slots[slot].has_news;
+	bool has = atomic_load(news) != 0 && atomic_exchange(news, 0) != 0;
+
+	/* Who found it set before that wrote to his ring before. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return (has);
 }
 
 void

@@ -12,6 +12,7 @@
  *     the life of the server: a slot's next owner inherits its own.
  *  2. Nothing is lost: flag and news are ordered by full fences on both
  *     sides, so either the waker sees the flag or the sleeper the news.
+ *  3. Whoever reads no rings is never woken for them.
  */
 #ifndef PLAT_WAKE_H
 #define PLAT_WAKE_H
@@ -23,7 +24,12 @@ bool	wake_open(const struct segment *segment);
 void	wake_close(void);
 int	wake_fd(unsigned slot);		/* does not block */
 void	wake_slot(struct segment *segment, unsigned slot);
-void	wake_all_but(struct segment *segment, unsigned slot);
+
+/* Who reads rings says so once; then who wrote to one tells him. */
+void	wake_listen(struct segment *segment, unsigned slot);
+void	wake_readers_but(struct segment *segment, unsigned slot);
+/* Whether there may be news; asked between wake_before_sleep and waiting. */
+bool	wake_take_news(struct segment *segment, unsigned slot);
 
 void	wake_before_sleep(struct segment *segment, unsigned slot);
 void	wake_after_sleep(struct segment *segment, unsigned slot);

@@ -110,17 +110,25 @@ on_wake(struct child_self *self)
 		;
 }
 
+/* What is read here may be written to clients in the turn that follows. */
 static bool
 before_wait(struct child_self *self)
 {
+	if (self->acts->news == NULL)
+		return (true);
 	wake_before_sleep(self->segment, self->slot);
-	return (true);
+	if (!wake_take_news(self->segment, self->slot))
+		return (true);
+	wake_after_sleep(self->segment, self->slot);
+	self->acts->news(self);
+	return (false);
 }
 
 static void
 after_wait(struct child_self *self)
 {
-	wake_after_sleep(self->segment, self->slot);
+	if (self->acts->news != NULL)
+		wake_after_sleep(self->segment, self->slot);
 }
 
 /* What was the master's is not ours: its lock, lines, listeners, control. */
@@ -169,6 +177,8 @@ child_run(struct child_self *self)
 	loop_around_wait(self->loop, before_wait, after_wait, self);
 	if (!self->acts->begin(self))
 		exit(EX_UNAVAILABLE);
+	if (self->acts->news != NULL)
+		wake_listen(self->segment, self->slot);
 	child_say(self, CHANNEL_READY, 0);
 	while (!self->is_draining || (!self->acts->has_finished(self) &&
 	    clock_ms() < self->leave_by_ms))

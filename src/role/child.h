@@ -26,6 +26,8 @@ struct role_acts {
 	/* ACCEPT and RELEASE; fd is the role's. */
 	void	(*accept)(struct child_self *self,
 		    const struct channel_message *message, int fd);
+	/* Other processes wrote to their rings; NULL: nobody here reads. */
+	void	(*news)(struct child_self *self);
 	/* Start to finish; then whether all is finished. */
 	void	(*drain)(struct child_self *self);
 	bool	(*has_finished)(struct child_self *self);

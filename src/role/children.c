@@ -342,7 +342,7 @@ post_sweep(struct server *server)
 	struct ring_record sweep = { .kind = RING_SWEEP, .to = RING_TO_ALL };
 
 	ring_write(&server->ring, &sweep);
-	wake_all_but(server->segment, 0);
+	wake_readers_but(server->segment, 0);
 	COUNT(sweeps_posted);
 }
 

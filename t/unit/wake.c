@@ -47,13 +47,24 @@ test_flag(void)
 	wake_slot(segment, 1);
 	ok(!was_woken(1, 0));
 
-	test("all but one");
-	for (unsigned i = 0; i < 4; i++)
+	test("news go to all readers but one, and to nobody else");
+	for (unsigned i = 0; i < 4; i++) {
 		wake_before_sleep(segment, i);
-	wake_all_but(segment, 2);
-	for (unsigned i = 0; i < 4; i++)
-		is(was_woken(i, 0), i != 2);
-	wake_after_sleep(segment, 2);
+		if (i != 3)
+			wake_listen(segment, i);
+	}
+	wake_readers_but(segment, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		is(was_woken(i, 0), i < 2);
+		is(wake_take_news(segment, i), i < 2);
+		ok(!wake_take_news(segment, i));
+		wake_after_sleep(segment, i);
+	}
+
+	test("who is awake is told, and not woken");
+	wake_readers_but(segment, 2);
+	ok(!was_woken(1, 0));
+	ok(wake_take_news(segment, 1));
 
 	test("reading an empty descriptor does not block");
 	uint64_t times;
