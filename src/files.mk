@@ -60,6 +60,7 @@ libpartyline_a_SOURCES += src/core/control.c src/core/control.h
 libpartyline_a_SOURCES += src/core/cursor.c src/core/cursor.h
 libpartyline_a_SOURCES += src/core/error.c src/core/error.h
 libpartyline_a_SOURCES += src/core/event.c src/core/event.h
+libpartyline_a_SOURCES += src/core/feed.c src/core/feed.h
 libpartyline_a_SOURCES += src/core/health.c src/core/health.h
 libpartyline_a_SOURCES += src/core/hub.c src/core/hub.h
 libpartyline_a_SOURCES += src/core/hub_answers.c

@@ -9,9 +9,6 @@
 #include "plat/versions.h"
 #include "plat/wake.h"
 
-/* Whose stream `control` is: the installation's. */
-#define TENANT_OF_ALL 0
-
 void
 event_changed(struct service *service, int32_t tenant)
 {

@@ -21,6 +21,9 @@
 #include "core/service.h"
 #include "store/call.h"
 
+/* Whose stream `control` is: the installation's. */
+#define TENANT_OF_ALL 0
+
 void	event_changed(struct service *service, int32_t tenant);
 void	event_tell(struct service *service, int32_t tenant,
 	    const struct call_row *row);

@@ -222,6 +222,8 @@ forget_owner(struct slot *slot)
 	atomic_store(&slot->is_sleeping, 0);
 	atomic_store(&slot->listens, 0);
 	atomic_store(&slot->has_news, 0);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		atomic_store(&slot->interest[i], 0);
 	atomic_store(&slot->is_draining, 0);
 	for (unsigned i = 0; i < GAUGES; i++)
 		atomic_store_explicit(&slot->counts.gauges[i], 0,

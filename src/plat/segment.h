@@ -58,6 +58,15 @@ enum part { PART_POSTGRES, PART_REDIS, PART_RELAY, PART_JOBS, PARTS };
 enum part_state { PART_UNUSED, PART_STARTING, PART_OK, PART_DEGRADED,
     PART_DOWN };
 
+/* Streams are gathered by tenant where they leave the host. */
+#define BUCKETS 64
+
+static inline unsigned
+bucket_of(int32_t tenant)
+{
+	return ((uint32_t)tenant % BUCKETS);
+}
+
 struct slot {
 	_Alignas(64) _Atomic uint32_t role;	/* enum role; NONE: void */
 	_Atomic uint32_t	ordinal;	/* of a worker, from 1 */
@@ -68,6 +77,7 @@ struct slot {
 	_Atomic uint32_t	has_news;	/* since it last took them */
 	_Atomic uint32_t	is_draining;
 	_Atomic uint64_t	share[QUOTAS];	/* see plat/share.h */
+	_Atomic uint32_t	interest[BUCKETS]; /* hubs it has, by bucket */
 	struct counts		counts;
 	char			panic[PANIC_SIZE];
 };

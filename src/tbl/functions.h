@@ -21,6 +21,12 @@ FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,
     "The keys that the hosts share.")
+FUNCTION(stream_heads, FLEET, WITHOUT, 2,
+    "Epochs and heads of many streams.")
+FUNCTION(stream_read, READ, WITH, 3,
+    "Epoch, lowest and head of a stream, and its events from a number on.")
+FUNCTION(stream_state, WRITE, WITH, 3,
+    "The state at a stream's head; renews an epoch that was put back.")
 FUNCTION(tenant_get, FLEET, WITHOUT, 1,
     "One tenant with its settings.")
 FUNCTION(tenant_list, FLEET, WITHOUT, 0,

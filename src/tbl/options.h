@@ -79,6 +79,11 @@ OPTION(db_timeout, span, "5s", 100, 3600000, RELOAD,
     "may work on it, and how long connecting may take.")
 OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
     "How long a process that is told to leave may finish its work.")
+OPTION(gap_max, count, "1000", 1, 100000, RELOAD,
+    "A client that is further behind gets the present state (resync) instead "
+    "of the events that led to it.")
+OPTION(hold_max, count, "64", 1, 10000, RELOAD,
+    "Events of one stream that are kept while an earlier one is missing.")
 OPTION(jwt_secret, secret, "", 32, 4096, RELOAD,
     "The key that signs tokens. Empty: one is made and kept in the "
     "database.")

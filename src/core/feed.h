@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What feeds a worker's hubs: the rings of the other processes, its own
+ * commits, and the log wherever those are not enough.
+ *
+ *	rings ──────┐		    ┌── READ, STATE ──> api.stream_…
+ *	own commits ┼──> hubs ──────┼── SWEEP every 5 s ──> api.stream_heads
+ *	control ────┘		    └── interest ──> this process's slot
+ *
+ * Holds always:
+ *  1. News never move a hub further than HUB's rules say: all here only
+ *     carries.
+ *  2. Every SWEEP_MS all heads are compared with the log, so silence is
+ *     proof; every SWEEP_HASTY_MS while the host's relay or another host
+ *     says that its news do not get through.
+ *  3. Who was too slow for a ring compares at once, and believes no answer
+ *     that he kept.
+ *
+ *	feed = feed_create(service);
+ *	hub_join(feed_hubs(feed), tenant, stream, &sub, &cursor);
+ *	... when other processes wrote to their rings: feed_news(feed);
+ */
+#ifndef CORE_FEED_H
+#define CORE_FEED_H
+
+#include "core/hub.h"
+#include "core/service.h"
+
+#define SWEEP_MS	5000
+#define SWEEP_HASTY_MS	100
+#define FEED_PAGE	256
+#define GAP_MS		5
+#define BACKOFF_MS	500
+
+struct feed;
+
+struct feed	*feed_create(struct service *service);
+/* After the pool was destroyed, and all subscriptions left. */
+void		 feed_destroy(struct feed **feed);
+struct hubs	*feed_hubs(struct feed *feed);
+
+void	feed_news(struct feed *feed);
+/* An event that this process committed. */
+void	feed_committed(struct feed *feed, int32_t tenant,
+	    const struct call_row *row);
+/* `control` says that a noun was deleted, with its stream. */
+void	feed_deleted(struct feed *feed, int32_t tenant, text stream);
+/* Whether news from other hosts may be late. */
+void	feed_hurry(struct feed *feed, bool is_degraded);
+
+#endif
