@@ -30,6 +30,7 @@ my %later = (
 	counter => { ring_laps => 'no process reads the rings' },
 	fault   => {},
 	command => {},
+	operation => {},
 );
 
 # Named by the harness for every server.
@@ -60,9 +61,8 @@ compare(counter => T::Table->names('counters'));
 compare(fault   => T::Table->names('faults'));
 compare(command => T::Table->names('commands'));
 
-my $requests = T::Evidence::seen('request');
-is(join(' ', map { $_->{name} }
-	grep { !$requests->{"$_->{method} $_->{path}"} }
-	T::Table->rows('operations')), '', 'every operation was asked for');
+compare(operation => T::Table->names('operations'));
+is(join("\n", sort keys %{ T::Evidence::seen('mismatch') }), '',
+	'every answer was as it is described');
 
 done_testing;
