@@ -142,6 +142,14 @@ known_answers(void)
 	ok(key_check(TEXT("password"), TEXT("scrypt$1024$8$16$" SALT
 	    "$e20f368ecfc124b3b6f7db47b7d7538b"
 	    "95883eeab5e9d71720a2381f59086007")));
+
+	test("up to eight times the work of today, and no more");
+	ok(key_check(TEXT("password"), TEXT("scrypt$16384$8$8$" SALT
+	    "$fbb50dac02bbe14744bcf2db2aba32ed"
+	    "d1a967630cc2da222edbde14e150d0b1")));
+	ok(!key_check(TEXT("password"), TEXT("scrypt$16384$8$9$" SALT
+	    "$f585660d9264e7857f3ba27c1074cdfa"
+	    "abb3e5a7f117df3d0ab127cf3550ff54")));
 }
 
 #define BAD(costs) "scrypt$" costs "$" SALT "$" PROOF
