@@ -63,7 +63,7 @@ is_like(int64_t a, int64_t b)
 static void
 lookups(void)
 {
-	static const char long_key[KEY_MAX + 1] = "k";
+	static char long_key[4 * KEY_SIGNS_MAX + 1];
 	char one[KEY_LOOKUP_SIZE], other[KEY_LOOKUP_SIZE];
 
 	test("a lookup is an HMAC of tenant and key");
@@ -92,8 +92,21 @@ lookups(void)
 	test("what can be a key");
 	ok(key_is_fit(TEXT("a")));
 	ok(!key_is_fit(TEXT("")));
-	ok(key_is_fit(text_from(long_key, KEY_MAX)));
-	ok(!key_is_fit(text_from(long_key, KEY_MAX + 1)));
+	ok(!key_is_fit(TEXT("a\0")));
+	ok(!key_is_fit(TEXT("a\xff")));
+	long_key[sizeof long_key - 1] = 'k';
+	for (unsigned i = 0; i < KEY_SIGNS_MAX; i++)
+		memcpy(long_key + 4 * i, "\xf0\x9f\x8e\xb2", 4);
+	ok(key_is_fit(text_from(long_key, 4 * KEY_SIGNS_MAX)));
+	ok(!key_is_fit(text_from(long_key, sizeof long_key)));
+
+	test("what cannot be one has a lookup and proves nothing");
+	key_lookup(SECRET, 1, text_from(long_key, sizeof long_key), one);
+	key_lookup(SECRET, 1, text_from(long_key, sizeof long_key - 1),
+	    other);
+	ok(!text_is(text_of(one), text_of(other)));
+	key_lookup(SECRET, 1, TEXT_NONE, other);
+	ok(!key_check_nobody(text_from(long_key, sizeof long_key)));
 }
 
 static void
