@@ -90,6 +90,7 @@ my %when = (
 	db_lost_after_send => sub {
 		my $db = T::Db->new;
 		$db->query('CREATE TABLE entry (word text)');
+		$db->query('GRANT ALL ON entry TO PUBLIC');
 		my $store = T::Store->start($db->url, statements => {
 			add => 'INSERT INTO entry VALUES ($1)',
 			look => 'SELECT count(*) FROM entry' });
@@ -109,6 +110,7 @@ my %when = (
 	db_lost_before_sync => sub {
 		my $db = T::Db->new;
 		$db->query('CREATE TABLE entry (word text)');
+		$db->query('GRANT ALL ON entry TO PUBLIC');
 		my $store = T::Store->start($db->url, statements => {
 			add => 'INSERT INTO entry VALUES ($1) '
 				. 'RETURNING word' });
