@@ -23,7 +23,7 @@ my %later = (
 		admin_not_found idempotency_in_progress
 		idempotency_key_reused invalid_token session_archive_active
 		session_archived session_closed session_delete_active
-		session_not_found setting_invalid setting_unknown
+		setting_invalid setting_unknown
 		stream_not_found tenant_default tenant_exists
 		internal tenant_host_taken tenant_not_found tenant_slug_invalid
 	) },
