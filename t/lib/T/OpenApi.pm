@@ -30,9 +30,10 @@ my $json = JSON::PP->new->utf8->allow_nonref;
 # What HTTP itself, or a server in distress, may answer to anything.
 my %anywhere = map { $_ => 1 } qw(400 408 413 415 417 429 500 503);
 
-my ($document, @routes, %code_status);
+my ($document, $has_asked, @routes, %code_status);
 
 sub document {
+	die "partyline -x openapi failed\n" if !$document && $has_asked++;
 	$document //= do {
 		open my $out, '-|', T::Run::program(), '-x', 'openapi'
 		    or die "partyline: $!\n";
