@@ -353,7 +353,7 @@ answer_write_refusal(const struct peer *peer, enum err err, struct buf *out)
 	    "Content-Length: %zu\r\nContent-Type: application/json\r\n"
 	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n", status,
 	    status_reason(status), body.len, id);
-	if (status == 503)
+	if (status == 503 || status == 429)
 		buf_printf(out, "Retry-After: %s\r\n", RETRY_AFTER.at);
 	buf_printf(out, "%s: %s\r\n\r\n", always_name.base,
 	    always[peer->door].at);
