@@ -10,6 +10,8 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use File::Basename qw(basename);
+use File::Temp ();
 use Test::More;
 use T::Db;
 use T::Run;
@@ -117,6 +119,30 @@ subtest 'an owner without rights of his own' => sub {
 	ok(!$is_good, 'and the roles are not his');
 	T::Run::psql('postgres', "DROP DATABASE $name");
 	T::Run::psql('postgres', "DROP ROLE $name");
+};
+
+subtest 'what was there before migration 5 is counted by it' => sub {
+	my $db  = T::Db->new(empty => 1);
+	my $url = $db->url($T::Db::owner);
+	my $dir = File::Temp->newdir(TMPDIR => 1);
+
+	mkdir "$dir/$_" for qw(migration api);
+	symlink $_, "$dir/migration/" . basename($_)
+	    for glob "$source/sql/migration/000[1-4]_*.sql";
+	T::Run::migrate($url, "$dir");
+	$db->query(q{INSERT INTO partyline.session (tenant_id, id, notes,
+		created_at, created_text) VALUES (1, 1, 'ünf', now(), '');
+		INSERT INTO partyline.stream (tenant_id, name)
+		VALUES (1, 'session:1');
+		INSERT INTO partyline.event (tenant_id, stream, seq, type,
+		payload, at) SELECT 1, 'session:1', n, 'x', '12345678', now()
+		FROM generate_series(1, 3) n});
+	T::Run::migrate($url);
+	is($db->query(q{SELECT string_agg(name || ' ' || bytes, ','
+		ORDER BY name) FROM partyline.stream}),
+		'control 0,lobby 0,session:1 28', 'the bytes');
+	is($db->query(q{SELECT count(*) FROM pg_class WHERE relrowsecurity
+		AND NOT relforcerowsecurity}), 0, 'nothing was left open');
 };
 
 subtest 'who renews the epochs' => sub {

@@ -161,12 +161,12 @@ sub url {
 
 # Brings a database to the schema of the sources.
 sub migrate {
-	my ($url) = @_;
+	my ($url, $sql_dir) = @_;
 
 	delete local @ENV{ grep { /^PARTYLINE_|^PG/ } keys %ENV };
 	finishes('migrate', program(), 'migrate', map { ('--set', $_) }
 		"database_url=$url", "migrate_url=$url",
-		'sql_dir=' . source() . '/sql');
+		'sql_dir=' . ($sql_dir // source() . '/sql'));
 	return;
 }
 
