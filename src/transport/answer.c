@@ -261,12 +261,13 @@ add_rare(struct peer *peer)
 static text
 may_keep(const struct op *op)
 {
-	if (op->cached != NULL || (op->row != NULL &&
-	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW) &&
-	    op->answer.status == 200))
-		return (op->caller == NULL ? TEXT("no-cache") :
-		    TEXT("private, no-cache"));
-	return (TEXT("no-store"));
+	bool is_read = op->cached != NULL || (op->row != NULL &&
+	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW));
+
+	if (!is_read || op->answer.status != 200)
+		return (TEXT("no-store"));
+	return (op->caller == NULL ? TEXT("no-cache") :
+	    TEXT("private, no-cache"));
 }
 
 static void
