@@ -81,10 +81,9 @@ sub token {
 	($kid, $secret) = split /\|/, $server->db->query(
 		q{SELECT id, value FROM partyline.secret WHERE kind = 'jwt'
 		ORDER BY created_at DESC LIMIT 1}) if !defined $secret;
-	return T::Token::make($secret, kid => $kid, tenant => $slug eq 'default'
-		? 1 : $server->db->query(
-			"SELECT id FROM partyline.tenant WHERE slug = '$slug'"),
-		%claims);
+	my $tenant = $slug eq 'default' ? 1 : 0 + $server->db->query(
+		"SELECT id FROM partyline.tenant WHERE slug = '$slug'");
+	return T::Token::make($secret, kid => $kid, tenant => $tenant, %claims);
 }
 
 # Which worker answers there: the one whose log line has the request.
