@@ -17,22 +17,31 @@
 
 #define KEY_MAX 255
 
-/* NULL, and the error, where there is none. */
-static struct tenant *
-find_tenant(struct op *op, enum err *err_out)
+void
+act_find_tenant(struct op *op)
 {
 	const struct service *service = op->ground->service;
 	struct tenant *tenant;
 
-	*err_out = ERR_database_away;
 	if (service == NULL || !service->is_ready)
-		return (NULL);
-	*err_out = ERR_not_found;
+		return;
 	if (op->slug.at != NULL)
 		tenant = tenant_by_slug(service->tenants, op->slug);
 	else
 		tenant = tenant_by_host(service->tenants, op->host);
-	return (tenant);
+	if (tenant != NULL)
+		op->tenant = tenant_share(tenant);
+}
+
+bool
+act_has_tenant(struct op *op)
+{
+	const struct service *service = op->ground->service;
+
+	if (op->tenant == NULL)
+		op_fail(op, service == NULL || !service->is_ready ?
+		    ERR_database_away : ERR_not_found);
+	return (op->tenant != NULL);
 }
 
 static bool
@@ -51,19 +60,9 @@ is_within_rate(struct op *op)
 bool
 act_from_cache(struct op *op)
 {
-	struct tenant *tenant;
-	enum err err;
-
-	if (!text_begins(op->path, TEXT("/api/")))
+	if (op->tenant == NULL || !op->tenant->public_read ||
+	    !cache_find(op->ground->service->cache, op))
 		return (false);
-	tenant = find_tenant(op, &err);
-	if (tenant == NULL || !tenant->public_read)
-		return (false);
-	op->tenant = tenant_share(tenant);
-	if (!cache_find(op->ground->service->cache, op)) {
-		tenant_give(&op->tenant);
-		return (false);
-	}
 	if (is_within_rate(op))
 		cache_reply(op);
 	return (true);
@@ -136,19 +135,11 @@ bool
 act_admit(struct op *op)
 {
 	const struct operation_row *row = op->row;
-	struct tenant *tenant;
-	enum err err;
 
 	if (row->way == WAY_LOCAL && row->who == WHO_ANYONE &&
 	    op->slug.at == NULL)
 		return (true);
-	tenant = find_tenant(op, &err);
-	if (tenant == NULL) {
-		op_fail(op, err);
-		return (false);
-	}
-	op->tenant = tenant_share(tenant);
-	if (!is_allowed(op) || !is_within_rate(op))
+	if (!act_has_tenant(op) || !is_allowed(op) || !is_within_rate(op))
 		return (false);
 	if (row->method != METHOD_POST)
 		op->idempotency_key = TEXT_NONE;
