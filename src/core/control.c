@@ -26,7 +26,7 @@ enum list { LIST_TENANTS, LIST_SECRETS, LIST_REVOCATIONS, LISTS };
 
 struct control {
 	unsigned	 magic;
-#define CONTROL_MAGIC 0x6374726c
+#define CONTROL_MAGIC 0x6e657773
 	struct service	*service;
 	struct timer	 timer;
 	bool		 is_reading;	/* a query is on its way */

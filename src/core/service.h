@@ -45,7 +45,7 @@ struct service_setup {
 
 struct service {
 	unsigned		 magic;
-#define SERVICE_MAGIC 0x73657276
+#define SERVICE_MAGIC 0x73727663
 	struct loop		*loop;
 	struct segment		*segment;
 	unsigned		 slot;
