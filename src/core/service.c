@@ -169,6 +169,22 @@ service_create(const struct service_setup *setup)
 }
 
 void
+service_close(struct service *service)
+{
+	struct db_pool *pool = service->pool;
+
+	object_check(service, SERVICE_MAGIC);
+	service->is_closing = true;
+	service->is_ready = false;
+	sign_in_close(service->sign_in);
+	batches_close(service->batches);
+	/* Who is answered may call once more, and is told that it closes. */
+	db_pool_destroy(&pool);
+	service->pool = NULL;
+	control_destroy(&service->control);
+}
+
+void
 service_destroy(struct service **given)
 {
 	struct service *service = *given;
@@ -177,10 +193,7 @@ service_destroy(struct service **given)
 	if (service == NULL)
 		return;
 	object_check(service, SERVICE_MAGIC);
-	service->is_closing = true;
-	sign_in_close(service->sign_in);
-	db_pool_destroy(&service->pool);
-	control_destroy(&service->control);
+	must(service->is_closing);
 	sign_in_destroy(&service->sign_in);
 	batches_destroy(&service->batches);
 	cache_destroy(&service->cache);
@@ -191,15 +204,17 @@ service_destroy(struct service **given)
 }
 
 bool
-service_is_idle(const struct service *service)
+service_has_finished(struct service *service)
 {
-	return (db_pool_is_idle(service->pool));
+	return (db_pool_is_idle(service->pool) &&
+	    control_leave(service->control));
 }
 
 enum db_state
 service_state(const struct service *service)
 {
-	return (db_pool_state(service->pool));
+	return (service->is_closing ? DB_DOWN :
+	    db_pool_state(service->pool));
 }
 
 void

@@ -11,11 +11,14 @@
  *     until then they are answered 503.
  *  2. What it keeps is never older than what `control` told: where news may
  *     have been missed, all of it is read anew.
- *  3. Each call of SQL is answered before service_destroy returns.
+ *  3. Each call of SQL is answered before service_close returns; whoever
+ *     asks after that is answered that the database is away.
  *
  *	service = service_create(&setup);
  *	... http_create with it ...
- *	service_destroy(&service);		before http_destroy
+ *	service_close(service);
+ *	... http_destroy: requests may come in until it is done ...
+ *	service_destroy(&service);
  */
 #ifndef CORE_SERVICE_H
 #define CORE_SERVICE_H
@@ -69,9 +72,14 @@ struct service {
 };
 
 struct service	*service_create(const struct service_setup *setup);
+void		 service_close(struct service *service);
+/* After it was closed, and after the last op is gone. */
 void		 service_destroy(struct service **service);
-/* Whether there is nothing on its way to PostgreSQL. */
-bool		 service_is_idle(const struct service *service);
+/*
+ * For a worker that has no client left: whether nothing is on its way to
+ * PostgreSQL and nobody has to be told any more that it goes.
+ */
+bool		 service_has_finished(struct service *service);
 enum db_state	 service_state(const struct service *service);
 
 /*

@@ -221,6 +221,7 @@ forget_owner(struct slot *slot)
 	atomic_store(&slot->pid, 0);
 	atomic_store(&slot->is_sleeping, 0);
 	atomic_store(&slot->is_draining, 0);
+	atomic_store(&slot->has_finished, 0);
 	for (unsigned i = 0; i < GAUGES; i++)
 		atomic_store_explicit(&slot->counts.gauges[i], 0,
 		    memory_order_relaxed);

@@ -65,6 +65,7 @@ struct slot {
 	_Atomic int32_t		pid;
 	_Atomic uint32_t	is_sleeping;	/* wake it by its eventfd */
 	_Atomic uint32_t	is_draining;
+	_Atomic uint32_t	has_finished;	/* writes nothing any more */
 	_Atomic uint64_t	share[QUOTAS];	/* see plat/share.h */
 	struct counts		counts;
 	char			panic[PANIC_SIZE];

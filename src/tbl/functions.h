@@ -17,6 +17,8 @@ FUNCTION(control_read, READ, WITHOUT, 2,
     "News of the installation, and the hosts that live.")
 FUNCTION(host_beat, FLEET, WITHOUT, 2,
     "Says that this host lives.")
+FUNCTION(host_leave, FLEET, WITHOUT, 1,
+    "Says that this host has stopped.")
 FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,
