@@ -4,8 +4,11 @@
  */
 #include "core/act.h"
 
+#include <signal.h>
+
 #include "base/conf.h"
 #include "base/count.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/stamp.h"
 #include "core/batch.h"
@@ -233,14 +236,18 @@ act_tell(struct service *service, int32_t tenant,
 
 	if (answer->result == DB_FAILED)
 		return;
+	if (FAULT(writer_dies_before_bump))
+		raise(SIGKILL);
 	event_changed(service, tenant);
+	if (FAULT(writer_dies_before_ring))
+		raise(SIGKILL);
 	if (answer->result == DB_UNKNOWN)
 		event_sweep(service);
-	if (answer->result != DB_ROWS)
-		return;
 	for (unsigned i = 0; i < db_rows(answer); i++)
 		if (call_row_read(answer, i, &row) && row.is_event)
 			event_tell(service, tenant, &row);
+	if (FAULT(writer_dies_before_reply))
+		raise(SIGKILL);
 }
 
 bool
@@ -345,8 +352,13 @@ settle(struct op *op, const struct db_answer *answer,
 }
 
 static void
-on_read(void *context, const struct db_answer *answer)
+on_read(void *context, const struct db_answer *given)
 {
+	static const struct db_answer lost = { .result = DB_FAILED,
+	    .why = DB_WHY_LOST };
+	/* What only looks has no outcome that could be unknown. */
+	const struct db_answer *answer = given->result == DB_UNKNOWN ? &lost :
+	    given;
 	struct op *op = context, *others, *next;
 	struct call_row row;
 	const struct call_row *found = answer->result == DB_ROWS &&
