@@ -199,25 +199,6 @@ take_places(struct batch *batch)
 		batch->last = &batch->waiting;
 }
 
-/* An element of PostgreSQL's text of an array. */
-static void
-add_element(struct buf *out, text t)
-{
-	if (out->len > 1)
-		buf_add_char(out, ',');
-	if (t.at == NULL) {
-		buf_add_string(out, "NULL");
-		return;
-	}
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < t.len; i++) {
-		if (t.at[i] == '"' || t.at[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, t.at[i]);
-	}
-	buf_add_char(out, '"');
-}
-
 static text
 column(const struct op *op, unsigned which)
 {
@@ -243,10 +224,9 @@ write_column(const struct batch *batch, unsigned which, struct buf *out)
 {
 	const struct op *op;
 
-	buf_add_char(out, '{');
 	LL_FOREACH(batch->sent, op)
-		add_element(out, column(op, which));
-	buf_add_char(out, '}');
+		call_array_add(out, column(op, which));
+	call_array_end(out);
 }
 
 static void
