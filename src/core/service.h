@@ -26,17 +26,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/function.h"
 #include "core/op.h"
 #include "plat/ring.h"
-#include "store/call.h"
-#include "store/db.h"
-
-enum function {
-#define FUNCTION(name, ...) FUNCTION_##name,
-#include "tbl/functions.h"
-#undef FUNCTION
-	FUNCTIONS
-};
 
 struct service_setup {
 	struct loop		*loop;

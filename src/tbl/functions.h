@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Functions of sql/api that workers call beside those of the operations,
+ * Functions of sql/api that are called beside those of the operations,
  * sorted by name.
  *
  *	FUNCTION(name, lane, context, inputs, text)
@@ -27,5 +27,7 @@ FUNCTION(tenant_get, FLEET, WITHOUT, 1,
     "One tenant with its settings.")
 FUNCTION(tenant_list, FLEET, WITHOUT, 0,
     "All tenants with their settings.")
+FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
+    "How many bytes tenants hold.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
