@@ -292,7 +292,8 @@ add_rare(struct peer *peer, enum sharing sharing)
 		add(peer, H2O_TOKEN_RETRY_AFTER,
 		    number_text(op, answer->retry_after_s));
 	else if (answer->err != ERR_none &&
-	    (answer->status == 503 || answer->status == 429))
+	    (answer->status == 503 || answer->status == 429 ||
+	    answer->err == ERR_idempotency_in_progress))
 		add(peer, H2O_TOKEN_RETRY_AFTER, RETRY_AFTER);
 	if (answer->status == 204 && answer->allow.at != NULL &&
 	    may_be_read(op, sharing)) {
