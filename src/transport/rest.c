@@ -173,8 +173,9 @@ read_headers(struct op *op, const h2o_req_t *req)
 		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
 			if (name.len == fields[j].name.len &&
 			    text_is(name, fields[j].name))
-				*fields[j].value = text_of_iovec(
-				    req->headers.entries[i].value);
+				/* h2o leaves the blanks behind a value. */
+				*fields[j].value = text_trim(text_of_iovec(
+				    req->headers.entries[i].value));
 	}
 	op_name(op, id);
 }
