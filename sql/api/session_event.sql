@@ -73,9 +73,11 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	-- Of no others: what is answered by now has to wait for nobody.
 	FOR stream_name, wanted IN
-	    SELECT ('session:' || w.id) COLLATE "C" AS name, w.id
-	    FROM (SELECT DISTINCT unnest(ids)) w (id) ORDER BY name
+	    SELECT DISTINCT ('session:' || w.id) COLLATE "C" AS name, w.id
+	    FROM unnest(ids, statuses, same_as) w (id, status, same)
+	    WHERE w.status IS NULL AND w.same IS NULL ORDER BY name
 	LOOP
 		SELECT s.epoch, s.head INTO stream_epoch, stream_head
 		FROM partyline.stream s
