@@ -20,7 +20,7 @@ my $server = T::Server->start(workers => 2);
 my $db     = $server->db;
 my ($ann, $bert) = map { T::Client->new($server, name => 'Ann',
 	worker => $_) } 1, 2;		# one admin, two connections
-my $cleo = T::Client->new($server, name => 'Cleo');
+my $cleo = T::Client->new($server, name => 'Cleo', worker => 1);
 my $keys = 0;
 
 sub sql { return $db->query($_[0]) }
