@@ -22,6 +22,7 @@ my @made   = qw(conf/partyline.conf docs/partyline.8 docs/partyline.conf.5);
 
 push @made, map { "docs/reference/$_.md" }
     qw(commands counters errors events faults operations options);
+push @made, 'docs/reference/openapi.json';
 
 # The maker's exit code and all that it says.
 sub make {

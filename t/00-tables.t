@@ -39,4 +39,69 @@ for my $path (T::Tree::files(qr{^src/tbl/\w+\.h$})) {
 	} T::Table->rows($name));
 }
 
+subtest 'operations' => sub {
+	my %status =
+	    map { $_->{name} => $_->{status} } T::Table->rows('errors');
+	my %named = (error => 1);
+	my @wrong;
+
+	for my $row (T::Table->rows('operations')) {
+		my @in_path = $row->{path} =~ /\{(\w+)\}/g;
+		my %where;
+
+		$named{ $row->{answer} } = 1;
+		push @{ $where{ $_->{where} } }, $_->{name}
+		    for @{ $row->{inputs} };
+		push @wrong, "$row->{name}: its path has other inputs"
+		    if "@{ $where{path} // [] }" ne "@in_path";
+		push @wrong, "$row->{name}: a body with GET or DELETE"
+		    if $where{body} && $row->{method} =~ /^(?:GET|DELETE)$/;
+		push @wrong, "$row->{name}: reads, but not by GET"
+		    if $row->{way} =~ /^(?:READ|SLOW)$/
+		    && $row->{method} ne 'GET';
+		push @wrong, "$row->{name}: writes by GET"
+		    if $row->{way} =~ /^(?:WRITE|BATCH)$/
+		    && $row->{method} eq 'GET';
+		for my $name ($row->{stream} =~ /\{(\w+)\}/g) {
+			push @wrong, "$row->{name}: no input is called $name"
+			    if !grep { $_->{name} eq $name }
+			    @{ $row->{inputs} };
+		}
+		push @wrong, map { "$row->{name}: $_" } wrong_inputs($row,
+			\%status);
+	}
+	found_none('are whole', @wrong);
+	is_deeply([map { m{(\w+)\.json} } T::Tree::files(
+			qr{^src/tbl/schema/\w+\.json$})], [sort keys %named],
+		'each answer has a schema, and each schema an answer');
+};
+
+# What is wrong with the inputs of a row.
+sub wrong_inputs {
+	my ($row, $status) = @_;
+	my (@wrong, %seen);
+
+	for my $input (@{ $row->{inputs} }) {
+		my ($name, $kind, $where) = @$input{qw(name kind where)};
+		my $missing = $status->{ $input->{missing} // '' } // 'none';
+
+		push @wrong, "$name comes twice" if $seen{$name}++;
+		push @wrong, "$name does not say what it is"
+		    if $input->{text} !~ /\w.*\.\z/s;
+		push @wrong, "$name cannot come from the $where"
+		    if $kind =~ /^(?:custom|object|ids)$/ && $where ne 'body'
+		    || $kind =~ /^(?:page|skip)$/ && $where ne 'query';
+		push @wrong, "$name has bounds that nothing is between"
+		    if $kind !~ /^(?:boolean|choice|id)$/
+		    && $input->{min} > $input->{max};
+		push @wrong, "$name has no choices"
+		    if $kind eq 'choice' && ($input->{choices} // '') !~ /\w/;
+		push @wrong, "$name: in a path what cannot be is 404"
+		    if $where eq 'path' && $missing ne 404;
+		push @wrong, "$name: what is missing is 400"
+		    if $where ne 'path' && $missing !~ /^(?:400|none)$/;
+	}
+	return @wrong;
+}
+
 done_testing;

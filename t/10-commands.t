@@ -94,8 +94,8 @@ subtest 'version' => sub {
 };
 
 subtest 'tables' => sub {
-	for my $name (qw(operations events options errors counters commands
-		faults)) {
+	for my $name (qw(operations events functions options errors counters
+		commands faults)) {
 		my @rows  = T::Table->rows($name);
 		my $shown = partyline('-x', $name);
 		is($shown->{exit}, 0, "$name: exit code");
@@ -104,7 +104,12 @@ subtest 'tables' => sub {
 		like($shown->{out}, qr/^\Q$_->{name}\E +\S/m, $_->{name})
 		    for @rows;
 	}
-	is_misused(['-x'], qr/^tables: operations events options errors /m);
+	my $document = partyline('-x', 'openapi');
+
+	is($document->{exit}, 0, 'openapi: exit code');
+	like($document->{out}, qr/\A\{"openapi":"3\.1\..*\}\n\z/,
+		'openapi: one document');
+	is_misused(['-x'], qr/^tables: operations events functions options /m);
 	is_misused(['-x', 'things'], qr/no such table/);
 	is_misused(['-x', 'options', 'errors'], qr/takes one table/);
 };

@@ -12,15 +12,10 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
 use T::Command;
+use T::Db;
 use T::Run;
-use T::Sql;
 
-my $db    = T::Sql->database;
-my $login = "t_command_$$";
-
-$db->query("CREATE ROLE $login LOGIN NOINHERIT");
-$db->query("GRANT partyline_server, partyline_fleet TO $login");
-my $url = $db->url =~ s{//partyline}{//$login}r;
+my $db = T::Db->new;
 
 sub calls {
 	my ($flags, @words) = @_;
@@ -29,7 +24,7 @@ sub calls {
 		@$flags, @words);
 }
 
-my @set = ('--set', "database_url=$url");
+my @set = ('--set', 'database_url=' . $db->url);
 
 subtest 'functions with a context and without' => sub {
 	my $said = calls(\@set, 'tenant_add', 'guild', ',', '-tenant_list',
@@ -95,9 +90,9 @@ subtest 'a database that cannot be used' => sub {
 	like($said->{err}, qr/^partyline: the database cannot be used: /,
 		'in words');
 	unlike($said->{err}, qr/hidden|\{/, 'without password or log lines');
-	my $empty = T::Db->new;
-	$said = calls(['--set', 'database_url=' . $empty->url
-		=~ s{//partyline}{//$login}r], '-tenant_list');
+	my $empty = T::Db->new(empty => 1);
+	$said = calls(['--set', 'database_url=' . $empty->url],
+		'-tenant_list');
 	is($said->{exit}, 69, 'nobody migrated');
 	like($said->{err}, qr/\(see partyline migrate\)$/, 'in words');
 	$db->query('DELETE FROM partyline.schema_version WHERE version > 1');

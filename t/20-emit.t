@@ -13,11 +13,12 @@ use File::Temp qw(tempdir);
 use IO::Handle;
 use POSIX ();
 use Test::More;
+use T::Db;
 use T::Run;
 use T::Sql;
 use T::Wait;
 
-my $db      = T::Sql->database;
+my $db      = T::Db->new;
 my $dir     = tempdir('partyline-emit-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my @streams = qw(alpha beta delta gamma);
 my $ctx     = q{ROW(1,'admin:1','admin','request',NULL,NULL,'')::api.ctx};
@@ -36,7 +37,7 @@ sub starts {
 	close $file;
 	my $pid = fork // die "fork: $!\n";
 	if ($pid == 0) {
-		my @command = T::Sql::psql($db->name, '-U', 'partyline',
+		my @command = T::Sql::psql($db->name, '-U', $T::Db::super,
 			'-v', 'ON_ERROR_STOP=0', '-f', "$dir/$name.sql");
 
 		open STDOUT, '>', "$dir/$name.out";
@@ -301,13 +302,13 @@ subtest 'the same Idempotency-Key at the same moment' => sub {
 	my $id = $db->query('SELECT max(id) FROM partyline.session');
 	$archive = sprintf $archive, $id;
 
-	my @command = T::Sql::psql($db->name, '-U', 'partyline', '-o',
+	my @command = T::Sql::psql($db->name, '-U', $T::Db::super, '-o',
 		"$dir/held.out");
 	my $pid = open my $to, '|-', @command or die "psql: $!\n";
 	$to->autoflush(1);
 	print $to "BEGIN; $archive;\n\\o\n\\! touch $dir/held\n";
 	ok((wait_until { -e "$dir/held" } 20), 'one is at it');
-	my ($text) = T::Sql::run($db->name, '-U', 'partyline', '-v',
+	my ($text) = T::Sql::run($db->name, '-U', $T::Db::super, '-v',
 		'VERBOSITY=verbose', '-c', $archive);
 	like($text, qr/PT409: idempotency_in_progress/,
 		'the other is told so, at once');

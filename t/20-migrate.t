@@ -43,7 +43,8 @@ sub words {
 	my ($db, $dir, @more) = @_;
 
 	return ('migrate', (map { ('--set', $_) } 'database_url=' . $db->url,
-		'migrate_url=' . $db->url, "sql_dir=$dir"), @more);
+		'migrate_url=' . $db->url($T::Db::owner), "sql_dir=$dir"),
+		@more);
 }
 
 sub migrate { return partyline(words(@_)) }
@@ -68,7 +69,7 @@ END
 );
 
 subtest 'an empty database, and again' => sub {
-	my $db  = T::Db->new;
+	my $db  = T::Db->new(empty => 1);
 	my $dir = folder(%first);
 	my $said = migrate($db, $dir);
 
@@ -103,7 +104,7 @@ subtest 'an empty database, and again' => sub {
 };
 
 subtest 'what fails leaves nothing behind' => sub {
-	my $db  = T::Db->new;
+	my $db  = T::Db->new(empty => 1);
 	my $dir = folder(%first, 'migration/0002_bad.sql' =>
 		"CREATE TABLE half (id int);\n-- Ümläut\nINSERT INTO "
 		. "nowhere VALUES (1);\n");
@@ -137,7 +138,7 @@ subtest 'what fails leaves nothing behind' => sub {
 };
 
 subtest 'what is refused' => sub {
-	my $db  = T::Db->new;
+	my $db  = T::Db->new(empty => 1);
 	my $dir = folder(%first);
 
 	migrates(0, $db, $dir);
@@ -179,11 +180,11 @@ subtest 'what is refused' => sub {
 		'an empty folder');
 	like(migrates(66, $db, '/nowhere')->{error},
 		qr{/nowhere/migration cannot be read}, 'no folder');
-	my $fresh = T::Db->new;
+	my $fresh = T::Db->new(empty => 1);
 	like(migrates(70, $fresh, folder(%first,
 		'migration/0002_end.sql' => "SELECT 1; COMMIT;\n"))->{error},
 		qr{0002_end\.sql: ends the transaction}, 'a COMMIT');
-	like(migrates(70, T::Db->new, folder(%first,
+	like(migrates(70, T::Db->new(empty => 1), folder(%first,
 		'migration/0002_copy.sql' => "COPY thing FROM STDIN;\n"))
 		->{error}, qr{0002_copy\.sql: has a COPY}, 'a COPY');
 };
@@ -206,10 +207,10 @@ subtest 'who cannot be asked' => sub {
 };
 
 subtest 'the folder beside the program' => sub {
-	my $db  = T::Db->new;
+	my $db  = T::Db->new(empty => 1);
 	my $dir = File::Temp->newdir(TMPDIR => 1);
 	my @set = map { ('--set', $_) } 'database_url=' . $db->url,
-	    'migrate_url=' . $db->url;
+	    'migrate_url=' . $db->url($T::Db::owner);
 
 	make_path("$dir/bin", "$dir/sql/migration", "$dir/sql/api");
 	copy(T::Run::program(), "$dir/bin/partyline") or die "copy: $!\n";
@@ -224,7 +225,7 @@ subtest 'the folder beside the program' => sub {
 };
 
 subtest 'two at once' => sub {
-	my $db  = T::Db->new;
+	my $db  = T::Db->new(empty => 1);
 	my $dir = folder(%first, 'migration/0002_slow.sql' =>
 		"INSERT INTO thing VALUES (2);\nSELECT pg_sleep(1);\n");
 	my @said;

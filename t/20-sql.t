@@ -10,7 +10,10 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use File::Basename qw(basename);
+use File::Temp ();
 use Test::More;
+use T::Db;
 use T::Run;
 use T::Sql;
 use T::Tree;
@@ -21,8 +24,8 @@ my $source = T::Run::source();
 # What a file says, line by line, as a subtest.
 sub pgtap {
 	my ($path) = @_;
-	my $db = T::Sql->database;
-	my ($text, $is_good) = T::Sql::run($db->name, '-U', 'partyline',
+	my $db = T::Db->new;
+	my ($text, $is_good) = T::Sql::run($db->name, '-U', $T::Db::super,
 		'-f', "$source/t/sql/prelude.psql", '-f', "$source/$path");
 	my ($planned, $seen) = (0, 0);
 
@@ -66,7 +69,7 @@ subtest 'refusals are rows of errors.h with that status' => sub {
 
 		is($status{$name}, $status, $name);
 	}
-	my $names = T::Sql->database->query(
+	my $names = T::Db->new->query(
 		q{SELECT conname FROM pg_constraint
 		WHERE connamespace = 'partyline'::regnamespace
 		AND conname IN ('tenant_exists', 'tenant_host_taken',
@@ -100,44 +103,71 @@ subtest 'every migration and function file is plain SQL' => sub {
 };
 
 subtest 'an owner without rights of his own' => sub {
-	T::Sql->database;	# makes the roles
 	my $name = "t_owner_$$";
+	my @as   = ($name, '-U', $name);
 
+	# The roles are there: he need not be able to make them.
 	T::Run::psql('postgres', "CREATE ROLE $name LOGIN NOINHERIT");
 	T::Run::psql('postgres', "CREATE DATABASE $name OWNER $name");
-	ok(eval { T::Sql::install($name, $name); 1 }, 'migrates') or diag $@;
-	ok(eval { T::Sql::install_api($name, $name); 1 },
-		'and replaces the functions') or diag $@;
-	is(T::Sql::must_run($name, '-U', $name, '-c',
+	ok(eval { T::Run::migrate(T::Run::url($name, $name)); 1 },
+		'migrates') or diag $@;
+	is(T::Sql::must_run(@as, '-c',
 		'SELECT count(*) FROM partyline.tenant'), "0\n",
 		'but row-level security is forced on him too');
-	my ($text, $is_good) = T::Sql::run($name, '-U', $name, '-c',
+	my ($text, $is_good) = T::Sql::run(@as, '-c',
 		'SET ROLE partyline_server');
 	ok(!$is_good, 'and the roles are not his');
-	T::Run::psql('postgres', "GRANT partyline_server, partyline_fleet"
-		. " TO $name");
-	is(T::Sql::must_run($name, '-U', $name, '-c',
-		'UPDATE partyline.installation SET timeline = $$x$$', '-c',
-		'SET ROLE partyline_server', '-c',
-		'SELECT renewed FROM api.connect()', '-c',
-		'SELECT current_user'), "t\npartyline_server\n",
-		'a login with both renews the epochs');
-	my @reader = ($name, '-U', $name, '-c', 'SET ROLE partyline_server',
-		'-c', 'SET default_transaction_read_only = on', '-c',
-		'SELECT renewed FROM api.connect()');
-	is(T::Sql::must_run(@reader), "f\n", 'one that only reads need not');
-	T::Run::psql($name, 'UPDATE partyline.installation SET'
-		. ' timeline = $$x$$');
-	($text, $is_good) = T::Sql::run(@reader);
-	ok(!$is_good, 'and cannot: it waits for one that can');
 	T::Run::psql('postgres', "DROP DATABASE $name");
 	T::Run::psql('postgres', "DROP ROLE $name");
 };
 
+subtest 'what was there before migration 5 is counted by it' => sub {
+	my $db  = T::Db->new(empty => 1);
+	my $url = $db->url($T::Db::owner);
+	my $dir = File::Temp->newdir(TMPDIR => 1);
+
+	mkdir "$dir/$_" for qw(migration api);
+	symlink $_, "$dir/migration/" . basename($_)
+	    for glob "$source/sql/migration/000[1-4]_*.sql";
+	T::Run::migrate($url, "$dir");
+	$db->query(q{INSERT INTO partyline.session (tenant_id, id, notes,
+		created_at, created_text) VALUES (1, 1, 'ünf', now(), '');
+		INSERT INTO partyline.stream (tenant_id, name)
+		VALUES (1, 'session:1');
+		INSERT INTO partyline.event (tenant_id, stream, seq, type,
+		payload, at) SELECT 1, 'session:1', n, 'x', '12345678', now()
+		FROM generate_series(1, 3) n});
+	T::Run::migrate($url);
+	is($db->query(q{SELECT string_agg(name || ' ' || bytes, ','
+		ORDER BY name) FROM partyline.stream}),
+		'control 0,lobby 0,session:1 28', 'the bytes');
+	is($db->query(q{SELECT count(*) FROM pg_class WHERE relrowsecurity
+		AND NOT relforcerowsecurity}), 0, 'nothing was left open');
+};
+
+subtest 'who renews the epochs' => sub {
+	my $db    = T::Db->new;
+	my $aside = 'UPDATE partyline.installation SET timeline = $$x$$';
+	my @login = ($db->name, '-U', $T::Db::login, '-c',
+		'SET ROLE partyline_server');
+	my @reader = (@login, '-c', 'SET default_transaction_read_only = on',
+		'-c', 'SELECT renewed FROM api.connect()');
+
+	$db->query($aside);
+	is(T::Sql::must_run(@login, '-c',
+		'SELECT renewed FROM api.connect()', '-c',
+		'SELECT current_user'), "t\npartyline_server\n",
+		'a login with both roles does');
+	is(T::Sql::must_run(@reader), "f\n", 'one that only reads need not');
+	$db->query($aside);
+	my ($text, $is_good) = T::Sql::run(@reader);
+	ok(!$is_good, 'and cannot: it waits for one that can');
+};
+
 subtest 'functions are replaced under open connections' => sub {
-	my $db  = T::Sql->database;
+	my $db  = T::Db->new;
 	my $out = T::Run::folder() . "/replaced.$$";
-	my @command = T::Sql::psql($db->name, '-U', 'partyline', '-o', $out);
+	my @command = T::Sql::psql($db->name, '-U', $T::Db::super, '-o', $out);
 	my $said = sub {
 		open my $file, '<', $out or return q();
 		local $/;
@@ -155,7 +185,8 @@ subtest 'functions are replaced under open connections' => sub {
 	print $to $get;
 	ok((wait_until { $said->() =~ /"id":1/ } 20), 'before');
 	my $before = length $said->();
-	T::Sql::install_api($db->name);
+	$db->query('DELETE FROM partyline.api_version');
+	T::Run::migrate($db->url($T::Db::owner));
 	print $to $get x 2;
 	close $to;
 	is($? >> 8, 0, 'nothing is refused');

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# The way to PostgreSQL: who goes down which connection, what an answer says,
-# and what is said when the connection breaks at the worst moment.
+# The way to PostgreSQL: who goes down which connection, in which order, what
+# an answer says. t/20-store-lost.t has what comes between.
 
 use strict;
 use warnings;
@@ -10,133 +10,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use T::Db;
-use T::Line;
-use T::Sql;
+use T::Ground;
 use T::Store;
-use T::Tree;
 use T::Wait;
-
-my $db = T::Db->new;
-
-$db->query(<<'END');
-CREATE TABLE entry (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    word text CONSTRAINT entry_word_length CHECK (length(word) < 20),
-    CONSTRAINT entry_word_key UNIQUE (word) DEFERRABLE INITIALLY DEFERRED);
-CREATE TABLE lane (name text PRIMARY KEY, value int NOT NULL);
-INSERT INTO lane VALUES ('a', 0), ('b', 0);
-CREATE SEQUENCE tries;
-CREATE SEQUENCE turns;
--- Whoever calls waits here while the test holds the lock.
-CREATE FUNCTION wait_for(gate int) RETURNS int LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_advisory_xact_lock_shared(gate);
-	RETURN pg_backend_pid();
-END $$;
-CREATE FUNCTION write_behind(gate int, given text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_advisory_xact_lock_shared(gate);
-	INSERT INTO entry (word) VALUES (given);
-	RETURN given;
-END $$;
-CREATE FUNCTION update_both(first text, second text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	is_new boolean := nextval('turns') <= 2;
-BEGIN
-	-- The second try stands back, so that the other one comes through.
-	PERFORM pg_sleep(0.3) WHERE NOT is_new;
-	UPDATE lane SET value = value + 1 WHERE name = first;
-	PERFORM pg_sleep(0.3) WHERE is_new;
-	UPDATE lane SET value = value + 1 WHERE name = second;
-	RETURN 'both';
-END $$;
-CREATE FUNCTION conflict(times int) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-	try int := nextval('tries');
-BEGIN
-	IF try <= times THEN
-		RAISE EXCEPTION 'try %', try USING ERRCODE = '40001';
-	END IF;
-	RETURN try;
-END $$;
-CREATE FUNCTION rule() RETURNS int LANGUAGE plpgsql AS $$
-BEGIN
-	RAISE EXCEPTION 'not_found' USING ERRCODE = 'PT404',
-	    DETAIL = '{"id":7}';
-END $$;
-END
-
-my %statements = (
-	echo   => 'SELECT $1::text',
-	add    => 'INSERT INTO entry (word) VALUES ($1) RETURNING word',
-	gate   => 'SELECT wait_for($1::int)',
-	behind => 'SELECT write_behind($1::int, $2)',
-	pid    => 'SELECT pg_backend_pid()',
-	nap    => 'SELECT pg_sleep($1::float8)',
-	both   => 'SELECT update_both($1, $2)',
-	again  => 'SELECT conflict($1::int)',
-	rule   => 'SELECT rule()',
-	big    => 'SELECT repeat($1, 100000)',
-	size   => 'SELECT length($1::text)',
-	setting => 'SELECT current_setting($1)',
-	role   => 'SELECT current_user',
-);
-
-# All that is asked stays at the default unless said.
-sub store {
-	my ($url, %set) = @_;
-
-	return T::Store->start($url, statements => \%statements,
-		set => \%set);
-}
-
-# Once all its connections are made.
-sub ready_store {
-	my ($count, @set) = @_;
-	my $store = store($db->url, @set);
-
-	ok((wait_until { $store->count('db_connections_ready') == $count } 15),
-		"$count connections are ready");
-	return $store;
-}
-
-# A connection of the test's own that holds a gate shut, until it is opened.
-package Gate {
-	sub new {
-		my ($class, $number) = @_;
-		my $pid = open my $to, '|-', T::Run::postgres_bin() . '/psql',
-		    qw(-X -q -U partyline -o /dev/null), '-h',
-		    T::Run::sockets(), '-d', $db->name or die "psql: $!\n";
-
-		$to->autoflush(1);
-		print $to "SELECT pg_advisory_lock($number);\n";
-		T::Wait::until_true(sub { $db->query(
-			"SELECT count(*) FROM pg_locks WHERE granted AND "
-			. "locktype = 'advisory' AND objid = $number "
-			. "AND database = (SELECT oid FROM pg_database "
-			. "WHERE datname = current_database())") });
-		return bless { to => $to }, $class;
-	}
-
-	sub open_it { close delete $_[0]{to} if $_[0]{to}; return }
-	sub DESTROY { $_[0]->open_it; return }
-}
-
-# How many calls stand at the gate in PostgreSQL.
-sub at_gate {
-	my ($number) = @_;
-
-	return $db->query("SELECT count(*) FROM pg_locks WHERE NOT granted "
-		. "AND locktype = 'advisory' AND objid = $number");
-}
-
-sub entries {
-	my ($like) = @_;
-
-	return $db->query(
-		"SELECT count(*) FROM entry WHERE word LIKE '$like'");
-}
 
 subtest 'an answer for each call' => sub {
 	my $store = ready_store(5);
@@ -174,7 +50,7 @@ subtest 'an answer for each call' => sub {
 };
 
 subtest 'rows are no commit' => sub {
-	my $store = store($db->url);
+	my $store = store($url);
 
 	$store->call(a => 'add', ['one']);
 	$store->call(b => 'add', ['one']);
@@ -188,7 +64,7 @@ subtest 'rows are no commit' => sub {
 };
 
 subtest 'large questions and answers' => sub {
-	my $store = store($db->url);
+	my $store = store($url);
 	my $large = 'x' x 50_000;
 
 	$store->call("s$_" => 'size', [$large]) for 1 .. 60;
@@ -201,7 +77,7 @@ subtest 'large questions and answers' => sub {
 
 subtest 'a stream goes down one connection, in order' => sub {
 	my $store = ready_store(6, db_connections => 3);
-	my $gate  = Gate->new(1);
+	my $gate  = gate(1);
 
 	$store->call("l$_" => 'behind', [1, "lobby $_"], stream => 'lobby')
 	    for 1 .. 8;
@@ -227,7 +103,7 @@ subtest 'a stream goes down one connection, in order' => sub {
 
 subtest 'order holds beyond the depth' => sub {
 	my $store = ready_store(5, db_connections => 2, db_depth => 2);
-	my $gate  = Gate->new(2);
+	my $gate  = gate(2);
 
 	for my $n (1 .. 10) {
 		$store->call("$_$n" => 'behind', [2, "deep $_ $n"],
@@ -246,7 +122,7 @@ subtest 'order holds beyond the depth' => sub {
 };
 
 subtest 'reads and slow calls have their own connections' => sub {
-	my $store = store($db->url, db_connections => 1,
+	my $store = store($url, db_connections => 1,
 		db_read_connections => 1, db_slow_connections => 1,
 		db_slow_timeout => '7s');
 
@@ -263,13 +139,12 @@ subtest 'reads and slow calls have their own connections' => sub {
 };
 
 subtest 'lanes have their roles and statements' => sub {
-	$db->query(q{DO $$ BEGIN CREATE ROLE partyline_store_fleet; }
-		. q{EXCEPTION WHEN duplicate_object THEN NULL; END $$});
+	make_role('partyline_store_fleet');
 	$db->query('CREATE TABLE secret (word text)');
 	$db->query('GRANT SELECT ON secret TO partyline_store_fleet');
 	$db->query("INSERT INTO secret VALUES ('told')");
 	# What the fleet alone may read cannot even be prepared elsewhere.
-	my $store = T::Store->start($db->url, fleet => 1,
+	my $store = T::Store->start($url, fleet => 1,
 		set        => { db_connections => 1 },
 		roles      => { fleet => 'partyline_store_fleet' },
 		statements => {
@@ -282,7 +157,8 @@ subtest 'lanes have their roles and statements' => sub {
 	ok((wait_until { $store->count('db_connections_ready') == 5 } 15),
 		'one more connection is ready');
 	$store->call($_ => 'role', [], kind => $_) for qw(write fleet);
-	is(($store->answer('write'))[2], 'partyline', 'a write as who we are');
+	is(($store->answer('write'))[2], $T::Db::super,
+		'a write as who we are');
 	is(($store->answer('fleet'))[2], 'partyline_store_fleet',
 		'the fleet as its role');
 	$store->call(told => 'told', [], kind => 'fleet');
@@ -293,100 +169,8 @@ subtest 'lanes have their roles and statements' => sub {
 		'2 3 3', 'each lane prepares its own statements');
 };
 
-subtest 'a login that lacks the roles' => sub {
-	my $login = "t_login_$$";
-
-	$db->query("CREATE ROLE $login LOGIN NOINHERIT");
-	$db->query(q{DO $$ BEGIN CREATE ROLE partyline_store_server; }
-		. q{EXCEPTION WHEN duplicate_object THEN NULL; END $$});
-	my $store = T::Store->start(
-		$db->url =~ s{//partyline}{//$login}r, fleet => 1,
-		roles => { (map { $_ => 'partyline_store_server' }
-			qw(write read slow)),
-			fleet => 'partyline_store_fleet' },
-		statements => { role => $statements{role} });
-	ok($store->reaches('down'), 'is refused');
-	like(($store->states)[-1][1], qr/permission\ denied\ to\ set\ role
-		.*GRANT\ partyline_store_server,\ partyline_store_fleet
-		\ TO\ "$login"/x, 'and told what to grant');
-	$db->query("GRANT partyline_store_server TO $login");
-	$db->query("GRANT partyline_store_fleet TO $login");
-	ok($store->reaches('up'), 'granted, it is taken');
-	$store->call($_ => 'role', [], kind => $_) for qw(read fleet);
-	is(($store->answer('read'))[2], 'partyline_store_server', 'as one');
-	is(($store->answer('fleet'))[2], 'partyline_store_fleet', 'or other');
-	$store->end;
-	$db->query("DROP ROLE $login");
-	$store = T::Store->start($db->url, statements => {},
-		roles => { write => 'partyline_store_nobody' });
-	ok($store->reaches('down'), 'a role that is not there');
-	like(($store->states)[-1][1], qr/nobody.*\(see partyline migrate\)/,
-		'is made by the migrations');
-};
-
-subtest 'as the product opens its connections' => sub {
-	my $own   = T::Sql->database;
-	my $login = "t_product_$$";
-
-	$own->query("CREATE ROLE $login LOGIN NOINHERIT");
-	$own->query("GRANT partyline_server, partyline_fleet TO $login");
-	$own->query('ALTER DATABASE ' . $own->name
-		. q{ SET default_transaction_isolation = 'serializable'});
-	my $url   = $own->url =~ s{//partyline}{//$login}r;
-	my @start = ($url, product => 1, set => { db_connections => 1 },
-		statements => { setting => $statements{setting},
-			role => $statements{role} },
-		operations => { session_get => 1, 'tenant_add@fleet' => 1,
-			'stream_read@read' => 3 });
-	my $store = T::Store->start(@start);
-	ok((wait_until { $store->count('db_connections_ready') == 5 } 15),
-		'every lane is ready');
-	$store->call("role $_" => 'role', [], kind => $_)
-	    for qw(write read slow fleet);
-	is(($store->answer("role $_"))[2], $_ eq 'fleet' ?
-		'partyline_fleet' : 'partyline_server', "$_ has its role")
-	    for qw(write read slow fleet);
-	my %wanted = (default_transaction_isolation => 'read committed',
-		plan_cache_mode => 'force_generic_plan', jit => 'off',
-		client_encoding => 'UTF8');
-	for my $setting (sort keys %wanted) {
-		$store->call($setting => 'setting', [$setting], kind => 'read');
-		is(($store->answer($setting))[2], $wanted{$setting}, $setting);
-	}
-	$store->call(get => 'op_session_get', [5], operation => 1);
-	is_deeply([($store->answer('get'))[0 .. 2]],
-		['refused', 'PT404', 'session_not_found'], 'a function works');
-	$store->call(add => 'op_tenant_add', ['guild'], kind => 'fleet',
-		operation => 1);
-	like(($store->answer('add'))[2], qr/^0\|201\|.*"slug"\s*:\s*"guild"/,
-		'and one of the fleet');
-	$store->end;
-
-	my ($known) = T::Tree::text('src/store/schema.h')
-	    =~ /^#define SCHEMA_VERSION (\d+)$/m;
-	$own->query("DELETE FROM partyline.schema_version"
-		. " WHERE version = $known");
-	$store = T::Store->start(@start);
-	ok($store->reaches('down'), 'an older schema is refused');
-	is(($store->states)[-1][1], "the database's schema is "
-		. ($known - 1) . ", this program needs $known: "
-		. 'run partyline migrate', 'and why');
-	$own->query("INSERT INTO partyline.schema_version VALUES"
-		. " ($known, 'x', 'x'), ($known + 1, 'y', 'y')");
-	ok((wait_until { ($store->states)[-1][1] =~ /to a newer one$/ } 15),
-		'so is a newer one');
-	$own->query("DELETE FROM partyline.schema_version"
-		. " WHERE version = $known + 1");
-	$own->query(q{UPDATE partyline.installation SET timeline = 'x'});
-	ok($store->reaches('up'), 'ours is taken');
-	like($store->log_text, qr/put elsewhere or put back/,
-		'one that was put back begins new epochs');
-	$store->end;
-	$own->query("DROP ROLE $login");
-};
-
 subtest 'a stuck query ends' => sub {
-	my $store = store($db->url, db_timeout => '400ms',
+	my $store = store($url, db_timeout => '400ms',
 		db_connections => 1);
 
 	$store->call(a => 'nap', [20]);
@@ -398,9 +182,9 @@ subtest 'a stuck query ends' => sub {
 };
 
 subtest 'bounds' => sub {
-	my $store = store($db->url, db_connections => 1, db_depth => 1,
+	my $store = store($url, db_connections => 1, db_depth => 1,
 		db_queue => 2);
-	my $gate = Gate->new(3);
+	my $gate = gate(3);
 
 	ok($store->reaches('up'), 'it is up');
 	$store->call(a => 'gate', [3]);
@@ -443,8 +227,8 @@ subtest 'conflicts are tried once more' => sub {
 };
 
 subtest 'a caller who is gone' => sub {
-	my $store = store($db->url, db_connections => 1, db_depth => 1);
-	my $gate  = Gate->new(4);
+	my $store = store($url, db_connections => 1, db_depth => 1);
+	my $gate  = gate(4);
 
 	$store->call(a => 'behind', [4, 'gone in flight']);
 	ok((wait_until { at_gate(4) == 1 } 15), 'one is in flight');
@@ -463,7 +247,7 @@ subtest 'a caller who is gone' => sub {
 };
 
 subtest 'calls from answers' => sub {
-	my $store = store($db->url, db_connections => 1, db_depth => 1);
+	my $store = store($url, db_connections => 1, db_depth => 1);
 
 	$store->chain(c => 500, 'add', '');
 	$store->call("e$_" => 'echo', [$_]) for 1 .. 50;
@@ -474,172 +258,6 @@ subtest 'calls from answers' => sub {
 	$store->chain(d => 500, 'echo', 'link');
 	is_deeply([$store->answer('d')], ['rows', 1, 'link'],
 		'or by its length');
-};
-
-sub terminate {
-	my ($like) = @_;
-
-	return $db->query('SELECT count(pg_terminate_backend(pid)) '
-		. 'FROM pg_stat_activity WHERE datname = current_database() '
-		. "AND pid <> pg_backend_pid() AND query LIKE '$like'");
-}
-
-subtest 'a connection that is ended' => sub {
-	my $store = store($db->url, db_connections => 1, db_depth => 2,
-		db_read_connections => 1);
-	my $gate = Gate->new(5);
-
-	ok($store->reaches('up'), 'it is up');
-	$store->call(a => 'behind', [5, 'lost']);
-	$store->call(b => 'add', ['behind the lost one']);
-	$store->call(c => 'add', ['was waiting']);
-	$store->call(r => 'gate', [5], kind => 'read');
-	ok((wait_until { at_gate(5) == 2 } 15), 'both are at work');
-	is(terminate('SELECT w%'), 2, 'ended');
-	is_deeply([$store->answer('a')], ['unknown'], 'the write at work');
-	is_deeply([$store->answer('b')], ['unknown'], 'the one behind it');
-	is_deeply([$store->answer('c')], ['rows', 1, 'was waiting'],
-		'who was not sent goes down the next connection');
-	ok((wait_until { at_gate(5) == 1 } 15), 'the read is at work again');
-	is(terminate('SELECT wait_for%'), 1, 'ended once more');
-	is_deeply([$store->answer('r')], ['failed', 'lost'],
-		'a read is tried twice');
-	is_deeply([map { $_->[0] } $store->states], ['up'],
-		'it was never said to be down');
-	my $counts = $store->counts;
-	is($counts->{db_outcomes_unknown}, 2, 'outcomes unknown');
-	is($counts->{db_lost}, 3, 'lost connections');
-	ok((wait_until { $store->count('db_reconnects') == 3 } 15),
-		'made again');
-	is(entries('lost'), 0, 'in truth it was not done');
-};
-
-subtest 'a storm of lost connections' => sub {
-	my $store = ready_store(6, db_connections => 3, db_depth => 8,
-		db_queue => 2000, db_timeout => '20s');
-	my @all = map { [$_ % 20, $_] } 0 .. 1499;
-
-	for my $call (@all) {
-		my ($stream, $n) = @$call;
-
-		$store->call("n$n" => 'add', ["storm $stream $n"],
-			stream => "stream $stream");
-		# One that was just made again has to have got that far.
-		$n % 100 != 50 or wait_until {
-			terminate('INSERT INTO entry%') > 0;
-		} 10;
-	}
-	my %said = map { ($store->answer("n$_->[1]"))[0] => 1 } @all;
-	is(join(' ', sort keys %said), 'rows unknown', 'all are answered')
-	    or diag($store->log_text);
-	my (%id, %last, @false);
-	for (split /\n/, $db->query(q{SELECT id || ' ' || word FROM entry }
-		. q{WHERE word LIKE 'storm %'})) {
-		my ($id, undef, $stream, $n) = split / /;
-
-		push @false, "$n is there twice" if $id{$n};
-		$id{$n} = $id;
-	}
-	for my $call (@all) {
-		my ($stream, $n) = @$call;
-
-		next if ($store->answer("n$n"))[0] ne 'rows';
-		push @false, "$n is told and not there" if !$id{$n};
-		push @false, "$n overtook" if $id{$n} < ($last{$stream} // 0);
-		$last{$stream} = $id{$n};
-	}
-	is_deeply(\@false, [], 'what was told is true, and in order');
-	cmp_ok($store->count('db_lost'), '>', 9, 'many were lost');
-};
-
-subtest 'cut between result and sync' => sub {
-	my $line  = T::Line->new($db);
-	my $store = store($line->url, db_connections => 1,
-		db_read_connections => 1);
-
-	ok($store->reaches('up'), 'it is up');
-	$line->will('cut');
-	$store->call(a => 'add', ['cut off']);
-	is_deeply([$store->answer('a')], ['unknown'],
-		'its row came, its sync did not');
-	is(entries('cut off'), 1, 'in truth it was done');
-	$line->will('cut');
-	$store->call(r => 'echo', ['read'], kind => 'read');
-	is_deeply([$store->answer('r')], ['rows', 1, 'read'],
-		'a read is asked again');
-	is($store->count('db_retries'), 1, 'once');
-};
-
-subtest 'PostgreSQL away' => sub {
-	my $line = T::Line->new($db);
-
-	$line->down;
-	my $store = store($line->url);
-	ok($store->reaches('down'), 'away at the start');
-	like(($store->states)[-1][1], qr/\w/, 'with a reason');
-	$store->call(a => 'echo', ['a']);
-	is_deeply([$store->answer('a')], ['failed', 'away'],
-		'calls are answered at once');
-	$line->up;
-	ok($store->reaches('up'), 'it comes back by itself');
-	$store->call(b => 'echo', ['b']);
-	is_deeply([$store->answer('b')], ['rows', 1, 'b'], 'and serves');
-	$line->down;
-	ok($store->reaches('down'), 'away later');
-	$store->call(c => 'echo', ['c'], kind => 'read');
-	is_deeply([$store->answer('c')], ['failed', 'away'], 'the same');
-	$line->up;
-	ok($store->reaches('up'), 'and back');
-	is(scalar(() = $store->log_text =~ /cannot be used/g), 2,
-		'each time it is logged once');
-};
-
-subtest 'a line that says nothing' => sub {
-	my $line  = T::Line->new($db);
-	my $store = store($line->url, db_timeout => '300ms',
-		db_connections => 1);
-
-	ok($store->reaches('up'), 'it is up');
-	$line->will('stall');
-	$store->call(a => 'add', ['never came']);
-	is_deeply([$store->answer('a', 20)], ['unknown'], 'is given up');
-	ok($store->reaches('down'), 'so are new ones that say nothing');
-	$line->will('carry');
-	ok($store->reaches('up'), 'until they do');
-};
-
-subtest 'which database, and as whom' => sub {
-	$db->query('CREATE TABLE version (number int)');
-	$db->query(q{DO $$ BEGIN CREATE ROLE partyline_store_test; }
-		. q{EXCEPTION WHEN duplicate_object THEN NULL; END $$});
-	$db->query('GRANT SELECT ON version TO partyline_store_test');
-	$db->query('INSERT INTO version VALUES (7)');
-	my $store = T::Store->start($db->url, statements => \%statements,
-		begin => ['SET ROLE partyline_store_test'], expect => 8,
-		identity => 'SELECT number FROM version');
-	ok($store->reaches('down'), 'a schema we do not know is refused');
-	is(($store->states)[-1][1], 'the schema is not known', 'and why');
-	$store->call(a => 'role');
-	is_deeply([$store->answer('a')], ['failed', 'away'], 'no calls');
-	$db->query('UPDATE version SET number = 8');
-	ok($store->reaches('up'), 'migrated, it is taken');
-	is(scalar(() = $store->log_text =~ /cannot be used/g), 1,
-		'it was logged once');
-	$store->call(b => 'role');
-	is(($store->answer('b'))[2], 'partyline_store_test', 'as that role');
-	$store->end;
-
-	$store = T::Store->start($db->url, statements => \%statements,
-		identity => 'SELECT * FROM nowhere.connect()', expect => 1);
-	ok($store->reaches('down'), 'nobody migrated');
-	like(($store->states)[-1][1], qr/nowhere.*\(see partyline migrate\)/,
-		'and what to do');
-	$store->end;
-	$store = T::Store->start($db->url,
-		statements => { gone => 'SELECT gone()' });
-	ok($store->reaches('down'), 'a function is missing');
-	like(($store->states)[-1][1], qr/gone\(\).*\(see partyline migrate\)/,
-		'and which');
 };
 
 my $api = <<'END';
@@ -671,7 +289,7 @@ subtest 'operations' => sub {
 		'1|lobby|k3|live|0|{}', '1|409|{"id":1}||taken');
 
 	$db->query($api =~ s/VERSION/1/r);
-	my $store = T::Store->start($db->url, operations => { try => 1 },
+	my $store = T::Store->start($url, operations => { try => 1 },
 		set => { db_connections => 1 });
 	$store->call(a => 'op_try', ['w'], operation => 1);
 	is_deeply([$store->answer('a')], \@wanted, 'answers and events');
@@ -684,9 +302,9 @@ subtest 'operations' => sub {
 };
 
 subtest 'the end of a pool' => sub {
-	my $store = store($db->url, db_connections => 1, db_depth => 1,
+	my $store = store($url, db_connections => 1, db_depth => 1,
 		db_read_connections => 1);
-	my $gate = Gate->new(6);
+	my $gate = gate(6);
 
 	$store->call(a => 'gate', [6]);
 	$store->call(r => 'gate', [6], kind => 'read');

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use IO::Socket::INET;
 use Test::More;
+use T::Client;
 use T::Command;
 use T::Db;
 use T::Http;
@@ -23,6 +24,41 @@ sub ended {
 	my ($server, $seconds) = @_;
 	wait_until { !$server->is_running } $seconds // 20;
 	return $server->exit_code;
+}
+
+# A worker dies over a write that is committed: whoever wrote sees the line
+# cut, repeats it and gets the one answer, and nobody reads less than that.
+sub writer_dies {
+	my ($fault, $is_told) = @_;
+	my $server  = T::Server->start(workers => 2, wait => 'readyz');
+	my @readers = map { T::Client->new($server, role => undef,
+			worker => $_) } 1, 2;
+	my $active = sub {
+		my ($reader) = @_;
+		my $answer;
+		wait_until { ($answer = $reader->get('/api/sessions/active'))
+			->{status} == 200 };
+		return $answer->{json}{id};
+	};
+
+	is_deeply([ map { $active->($_) } @readers ], [ undef, undef ],
+		'nothing is active');
+	my $told = $server->count('events');
+	$server->fault(arm => $fault);
+	my @write = ('/api/sessions', { notes => 'x' },
+		'Idempotency-Key' => 'once');
+	is(T::Client->new($server, worker => 1)->post(@write)->{status}, 0,
+		'who writes is cut off');
+	my $again = T::Client->new($server, worker => 2)->post(@write);
+	is($again->{status}, 201, 'it is done when it is repeated');
+	is_deeply([ map { $active->($_) } @readers ],
+		[ map { $again->{json}{id} } 1, 2 ], 'and read by all');
+	is($server->db->query('SELECT count(*) FROM partyline.session'), 1,
+		'it was done once');
+	is($server->count('events') - $told, $is_told,
+		$is_told ? 'its event was told' : 'its event was not told');
+	$server->counts(process_deaths => 1, sweeps_posted => 1);
+	return;
 }
 
 plan skip_all => 'needs a build with fault points'
@@ -90,6 +126,7 @@ my %when = (
 	db_lost_after_send => sub {
 		my $db = T::Db->new;
 		$db->query('CREATE TABLE entry (word text)');
+		$db->query('GRANT ALL ON entry TO PUBLIC');
 		my $store = T::Store->start($db->url, statements => {
 			add => 'INSERT INTO entry VALUES ($1)',
 			look => 'SELECT count(*) FROM entry' });
@@ -109,6 +146,7 @@ my %when = (
 	db_lost_before_sync => sub {
 		my $db = T::Db->new;
 		$db->query('CREATE TABLE entry (word text)');
+		$db->query('GRANT ALL ON entry TO PUBLIC');
 		my $store = T::Store->start($db->url, statements => {
 			add => 'INSERT INTO entry VALUES ($1) '
 				. 'RETURNING word' });
@@ -173,6 +211,15 @@ my %when = (
 		is($refused->{exit}, 71, 'the system refused');
 		like($refused->{err}, qr/shared segment cannot be made.*lower/,
 			'with what to do');
+	},
+	writer_dies_before_bump => sub {
+		writer_dies('writer_dies_before_bump', 0);
+	},
+	writer_dies_before_reply => sub {
+		writer_dies('writer_dies_before_reply', 1);
+	},
+	writer_dies_before_ring => sub {
+		writer_dies('writer_dies_before_ring', 0);
 	},
 );
 

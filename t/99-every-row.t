@@ -23,13 +23,14 @@ my %later = (
 		admin_not_found idempotency_in_progress
 		idempotency_key_reused invalid_token session_archive_active
 		session_archived session_closed session_delete_active
-		session_not_found setting_invalid setting_unknown
+		setting_invalid setting_unknown
 		stream_not_found tenant_default tenant_exists
 		internal tenant_host_taken tenant_not_found tenant_slug_invalid
 	) },
 	counter => { ring_laps => 'no process reads the rings' },
 	fault   => {},
 	command => {},
+	operation => {},
 );
 
 # Named by the harness for every server.
@@ -60,9 +61,8 @@ compare(counter => T::Table->names('counters'));
 compare(fault   => T::Table->names('faults'));
 compare(command => T::Table->names('commands'));
 
-my $requests = T::Evidence::seen('request');
-is(join(' ', map { $_->{name} }
-	grep { !$requests->{"$_->{method} $_->{path}"} }
-	T::Table->rows('operations')), '', 'every operation was asked for');
+compare(operation => T::Table->names('operations'));
+is(join("\n", sort keys %{ T::Evidence::seen('mismatch') }), '',
+	'every answer was as it is described');
 
 done_testing;

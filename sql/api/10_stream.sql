@@ -4,12 +4,23 @@
 -- who bumped the head holds it until his commit, so numbers are in the order
 -- of commits, and a rolled back one was never taken.
 
--- A noun's creation makes its stream; emit() never does.
-CREATE FUNCTION api.stream_create(ctx api.ctx, stream_name text)
+-- A noun's creation makes its stream; emit() never does. noun_bytes: what
+-- the noun takes beside its events.
+CREATE FUNCTION api.stream_create(ctx api.ctx, stream_name text,
+    noun_bytes bigint DEFAULT 0)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	INSERT INTO partyline.stream (tenant_id, name)
-	VALUES (ctx.tenant, stream_name);
+	INSERT INTO partyline.stream (tenant_id, name, bytes)
+	VALUES (ctx.tenant, stream_name, noun_bytes);
+END
+$$;
+
+-- The noun takes so much more, or less.
+CREATE FUNCTION api.stream_weigh(ctx api.ctx, stream_name text, more bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE partyline.stream s SET bytes = s.bytes + more
+	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name;
 END
 $$;
 
@@ -24,11 +35,20 @@ BEGIN
 END
 $$;
 
--- Everything of an envelope before its data.
+-- Everything of an envelope before its data. STABLE, as || of a number is:
+-- IMMUTABLE would keep it from being inlined.
 CREATE FUNCTION api.envelope(type text, stream text, seq bigint, moment text)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
+RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT '{"type":"' || type || '","stream":"' || stream || '","seq":'
 	    || seq || ',"timestamp":"' || moment || '","data":'
+$$;
+
+-- Bytes of a finished envelope: the moment has 24, the rest of it 53.
+CREATE FUNCTION api.envelope_bytes(type text, stream text, seq bigint,
+    data text)
+RETURNS bigint LANGUAGE sql STABLE AS $$
+	SELECT 77 + octet_length(type) + octet_length(stream)
+	    + octet_length(seq::text) + octet_length(data)
 $$;
 
 -- Stores an event as the stream's next. data: a finished JSON object. The
@@ -39,7 +59,8 @@ DECLARE
 	event api.answer;
 	moment timestamptz;
 BEGIN
-	UPDATE partyline.stream s SET head = s.head + 1
+	UPDATE partyline.stream s SET head = s.head + 1, bytes = s.bytes
+	    + api.envelope_bytes(type, stream_name, s.head + 1, data)
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
 	RETURNING s.epoch, s.head INTO event.epoch, event.seq;
 	IF NOT FOUND THEN
@@ -173,15 +194,22 @@ CREATE FUNCTION api.stream_trim(ctx api.ctx, stream_name text, below bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	lowest bigint;
+	bytes bigint;
 BEGIN
 	PERFORM api.enter(ctx);
 	UPDATE partyline.stream s
 	SET lowest = greatest(s.lowest, least(below, s.head + 1))
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
 	RETURNING s.lowest INTO lowest;
-	DELETE FROM partyline.event e
-	WHERE e.tenant_id = ctx.tenant AND e.stream = stream_name
-	    AND e.seq < lowest;
+	WITH gone AS (
+		DELETE FROM partyline.event e
+		WHERE e.tenant_id = ctx.tenant AND e.stream = stream_name
+		    AND e.seq < lowest
+		RETURNING octet_length(e.payload) AS n)
+	SELECT sum(g.n) INTO bytes FROM gone g;
+	IF bytes > 0 THEN
+		PERFORM api.stream_weigh(ctx, stream_name, -bytes);
+	END IF;
 	RETURN NEXT api.reply(200, lowest::text);
 END
 $$;

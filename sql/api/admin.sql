@@ -3,18 +3,56 @@
 -- Admins, revoked tokens and tickets. Keys are hashed in C: lookup finds a
 -- row, hash proves the key.
 
--- Whoever has that key. No row: nobody.
+-- Whom a key belongs to. While somebody revokes in the tenant this is refused
+-- and to be asked again; else revoking waits until we are through. So
+-- `moment` is never later than a revocation that was not seen here, and a
+-- token of that moment ends with its admin, however long his key takes to be
+-- proved. Volatile, so that the second statement sees all that was committed
+-- before the lock was had. No row: nobody.
 CREATE FUNCTION api.admin_find(ctx api.ctx, wanted text)
-RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM api.enter(ctx);
+	PERFORM api.admin_hold(ctx);
 	RETURN QUERY
 	SELECT 0, 200, json_build_object('id', a.id, 'name', a.name,
-	    'role', a.role, 'hash', a.hash)::text, NULL::text, NULL::text,
+	    'role', a.role, 'hash', a.hash,
+	    'moment', api.iso(api.moment()))::text, NULL::text, NULL::text,
 	    NULL::bigint, NULL::text, NULL::text
 	FROM partyline.admin a
 	WHERE a.tenant_id = ctx.tenant AND a.lookup = wanted
 	    AND a.revoked_at IS NULL;
+END
+$$;
+
+-- Nobody is revoked in this tenant until the end of the transaction.
+CREATE FUNCTION api.admin_hold(ctx api.ctx)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT pg_try_advisory_xact_lock_shared(
+	    hashtext('partyline admin'), ctx.tenant) THEN
+		RAISE 'sign_in_busy' USING ERRCODE = 'PT503';
+	END IF;
+END
+$$;
+
+-- Nobody is found, and nobody else revokes. Before any other lock.
+CREATE FUNCTION api.admin_lock(ctx api.ctx)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('partyline admin'),
+	    ctx.tenant);
+END
+$$;
+
+-- For tokens that are made by command: what admin_find says with a name.
+CREATE FUNCTION api.token_moment(ctx api.ctx)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM api.enter(ctx);
+	PERFORM api.admin_hold(ctx);
+	RETURN NEXT api.reply(200, '{"moment":"' || api.iso(api.moment())
+	    || '"}');
 END
 $$;
 
@@ -63,63 +101,105 @@ BEGIN
 END
 $$;
 
--- The admin's key and every token of his name end. What `control` is to be
--- told.
-CREATE FUNCTION api.admin_strike(ctx api.ctx, wanted bigint)
+-- Every token of that name made until now ends. What `control` is to be told.
+CREATE FUNCTION api.name_strike(ctx api.ctx, old_name text)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	moment timestamptz := api.moment();
 	moment_text text := api.iso(moment);
-	old_name text;
 BEGIN
-	UPDATE partyline.admin a
-	SET revoked_at = moment, revoked_text = moment_text
-	WHERE a.tenant_id = ctx.tenant AND a.id = wanted
-	RETURNING a.name INTO old_name;
 	INSERT INTO partyline.token_revocation AS r
 	    (tenant_id, kind, value, before, before_text)
 	VALUES (ctx.tenant, 'name', old_name, moment, moment_text)
 	ON CONFLICT (tenant_id, kind, value) DO UPDATE
-	SET before = excluded.before, before_text = excluded.before_text;
+	SET before = excluded.before, before_text = excluded.before_text
+	WHERE r.before < excluded.before;
 	RETURN '{"tenant":' || ctx.tenant || ',"name":'
 	    || to_json(old_name)::text || ',"before":"' || moment_text
 	    || '"}';
 END
 $$;
 
+-- The admin's key and every token of his name end.
+CREATE FUNCTION api.admin_strike(ctx api.ctx, wanted bigint)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	moment timestamptz := api.moment();
+	old_name text;
+BEGIN
+	UPDATE partyline.admin a
+	SET revoked_at = moment, revoked_text = api.iso(moment)
+	WHERE a.tenant_id = ctx.tenant AND a.id = wanted
+	RETURNING a.name INTO old_name;
+	RETURN api.name_strike(ctx, old_name);
+END
+$$;
+
+-- Who came from the configuration counts as a command's from now on, so that
+-- no start brings him back while he still stands there with the same key.
 CREATE FUNCTION api.admin_revoke(ctx api.ctx, wanted text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
-	admin_id bigint;
+	old partyline.admin;
 BEGIN
 	PERFORM api.enter(ctx);
-	SELECT a.id INTO admin_id FROM partyline.admin a
+	PERFORM api.admin_lock(ctx);
+	SELECT * INTO old FROM partyline.admin a
 	WHERE a.tenant_id = ctx.tenant AND a.name = wanted
 	    AND a.revoked_at IS NULL
 	FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE 'admin_not_found' USING ERRCODE = 'PT404';
 	END IF;
-	RETURN NEXT api.reply(200, '{"id":' || admin_id || '}');
+	UPDATE partyline.admin a SET came_from = 'command'
+	WHERE a.tenant_id = ctx.tenant AND a.id = old.id;
+	RETURN NEXT api.reply(200, json_build_object('id', old.id,
+	    'name', old.name, 'came_from', old.came_from)::text);
 	RETURN NEXT api.emit_control(ctx, 'admin.revoked',
-	    api.admin_strike(ctx, admin_id));
+	    api.admin_strike(ctx, old.id));
 END
 $$;
 
--- Makes the admins that came from the configuration equal to these: the
--- rest of them is revoked, who is there with the same key stays.
+-- Why the configuration cannot have this admin; NULL: it can.
+CREATE FUNCTION api.admin_refusal(ctx api.ctx, new_name text,
+    new_lookup text)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN CASE
+	WHEN EXISTS (SELECT FROM partyline.admin a
+	    WHERE a.tenant_id = ctx.tenant AND a.name = new_name
+	    AND a.revoked_at IS NULL)
+	THEN 'a command added another of this name'
+	WHEN EXISTS (SELECT FROM partyline.admin a
+	    WHERE a.tenant_id = ctx.tenant AND a.lookup = new_lookup
+	    AND a.revoked_at IS NULL)
+	THEN 'a command added another with this key'
+	WHEN EXISTS (SELECT FROM partyline.admin a
+	    WHERE a.tenant_id = ctx.tenant AND a.lookup = new_lookup
+	    AND a.revoked_at IS NOT NULL AND a.came_from = 'command')
+	THEN 'a command revoked this key'
+	END;
+END
+$$;
+
+-- Makes the admins that came from the configuration equal to these. Who is
+-- not among them is revoked first, and whatever becomes of the others; who is
+-- there with the same key stays. Of who is new the hash has to be given:
+-- without it his place in the arrays is in `wanted`, for another call.
 CREATE FUNCTION api.admin_sync(ctx api.ctx, names text[], lookups text[],
     hashes text[])
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	old partyline.admin;
 	struck text[] := '{}';
-	news text;
 	added int := 0;
+	wanted int[] := '{}';
+	refused json[] := '{}';
+	why text;
+	news text;
 BEGIN
 	PERFORM api.enter(ctx);
-	-- Each worker of each host may be here: one after the other.
-	PERFORM FROM partyline.tenant t WHERE t.id = ctx.tenant FOR UPDATE;
+	PERFORM api.admin_lock(ctx);
 	FOR old IN SELECT * FROM partyline.admin a
 	    WHERE a.tenant_id = ctx.tenant AND a.revoked_at IS NULL
 	    AND a.came_from = 'configuration' AND NOT EXISTS (
@@ -134,12 +214,21 @@ BEGIN
 		WHERE a.tenant_id = ctx.tenant AND a.revoked_at IS NULL
 		    AND a.came_from = 'configuration' AND a.name = names[n];
 		CONTINUE WHEN FOUND;
-		PERFORM api.admin_insert(ctx, names[n], 'admin', lookups[n],
-		    hashes[n], 'configuration');
-		added := added + 1;
+		why := api.admin_refusal(ctx, names[n], lookups[n]);
+		IF why IS NOT NULL THEN
+			refused := refused || json_build_object(
+			    'name', names[n], 'why', why);
+		ELSIF hashes[n] IS NULL THEN
+			wanted := wanted || n - 1;
+		ELSE
+			PERFORM api.admin_insert(ctx, names[n], 'admin',
+			    lookups[n], hashes[n], 'configuration');
+			added := added + 1;
+		END IF;
 	END LOOP;
-	RETURN NEXT api.reply(200, '{"added":' || added || ',"revoked":'
-	    || cardinality(struck) || '}');
+	RETURN NEXT api.reply(200, json_build_object('added', added,
+	    'revoked', cardinality(struck), 'wanted', wanted,
+	    'refused', refused)::text);
 	FOREACH news IN ARRAY struck LOOP
 		RETURN NEXT api.emit_control(ctx, 'admin.revoked', news);
 	END LOOP;
@@ -161,6 +250,18 @@ BEGIN
 	RETURN NEXT api.reply(200, '{"success":true}');
 	RETURN NEXT api.emit_control(ctx, 'token.revoked', '{"tenant":'
 	    || ctx.tenant || ',"token":' || to_json(wanted)::text || '}');
+END
+$$;
+
+-- Every token of that name made until now, whether an admin has it or not.
+CREATE FUNCTION api.token_revoke_name(ctx api.ctx, wanted text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM api.enter(ctx);
+	PERFORM api.admin_lock(ctx);
+	RETURN NEXT api.reply(200, '{"success":true}');
+	RETURN NEXT api.emit_control(ctx, 'token.revoked',
+	    api.name_strike(ctx, wanted));
 END
 $$;
 

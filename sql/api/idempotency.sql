@@ -10,7 +10,7 @@
 --		RETURN;
 --	END IF;
 --	…
---	PERFORM api.keep(ctx, 'session_create', 201, body);
+--	RETURN NEXT api.keep(ctx, 'session_create', 201, body);
 
 -- The kept answer, or one without a status: then the key is held until the
 -- end of the transaction, and the caller does his work.
@@ -41,19 +41,21 @@ BEGIN
 END
 $$;
 
+-- The answer, which is kept where there is a key.
 CREATE FUNCTION api.keep(ctx api.ctx, wanted text, status int, body text)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS api.answer LANGUAGE plpgsql AS $$
 BEGIN
-	IF ctx.idempotency_key IS NULL OR ctx.caller IS NULL THEN
-		RETURN;
+	IF ctx.idempotency_key IS NOT NULL AND ctx.caller IS NOT NULL THEN
+		-- One that is older than a day may still stand there.
+		DELETE FROM partyline.idempotency i
+		WHERE i.tenant_id = ctx.tenant AND i.caller = ctx.caller
+		    AND i.scope = wanted AND i.key = ctx.idempotency_key;
+		INSERT INTO partyline.idempotency
+		    (tenant_id, caller, scope, key, request_hash, status,
+		    body)
+		VALUES (ctx.tenant, ctx.caller, wanted, ctx.idempotency_key,
+		    ctx.request_hash, status, body);
 	END IF;
-	-- One that is older than a day may still stand there.
-	DELETE FROM partyline.idempotency i
-	WHERE i.tenant_id = ctx.tenant AND i.caller = ctx.caller
-	    AND i.scope = wanted AND i.key = ctx.idempotency_key;
-	INSERT INTO partyline.idempotency
-	    (tenant_id, caller, scope, key, request_hash, status, body)
-	VALUES (ctx.tenant, ctx.caller, wanted, ctx.idempotency_key,
-	    ctx.request_hash, status, body);
+	RETURN api.reply(status, body);
 END
 $$;

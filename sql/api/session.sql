@@ -159,12 +159,11 @@ BEGIN
 		END IF;
 		-- It was closed between the two statements.
 	END LOOP;
-	PERFORM api.stream_create(ctx, 'session:' || new_id);
-	answer := api.reply(201, '{"id":' || new_id || ',"notes":'
-	    || notes_text || ',"is_active":1,"created_at":"' || moment_text
-	    || '","closed_at":null}');
-	PERFORM api.keep(ctx, 'session_create', 201, answer.body);
-	RETURN NEXT answer;
+	PERFORM api.stream_create(ctx, 'session:' || new_id,
+	    coalesce(octet_length(session_create.notes), 0));
+	RETURN NEXT api.keep(ctx, 'session_create', 201, '{"id":' || new_id
+	    || ',"notes":' || notes_text || ',"is_active":1,"created_at":"'
+	    || moment_text || '","closed_at":null}');
 	RETURN NEXT api.emit(ctx, 'lobby', 'session.started',
 	    '{"session":{"id":' || new_id
 	    || ',"is_active":1,"created_at":"' || moment_text
@@ -179,6 +178,7 @@ DECLARE
 	answer api.answer;
 	session partyline.session;
 	moment timestamptz;
+	more bigint;		-- bytes of the notes; NULL: no new ones
 	scope text := 'session_close ' || wanted;
 BEGIN
 	PERFORM api.enter(ctx);
@@ -191,6 +191,8 @@ BEGIN
 	IF NOT session.is_active THEN
 		RAISE 'session_closed' USING ERRCODE = 'PT400';
 	END IF;
+	more := octet_length(new_notes)
+	    - coalesce(octet_length(session.notes), 0);
 	moment := api.moment();
 	UPDATE partyline.session s
 	SET is_active = false, closed_at = moment,
@@ -198,9 +200,11 @@ BEGIN
 	    notes = coalesce(new_notes, s.notes)
 	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
 	RETURNING * INTO session;
-	answer := api.reply(200, api.session_head(session) || '}');
-	PERFORM api.keep(ctx, scope, 200, answer.body);
-	RETURN NEXT answer;
+	RETURN NEXT api.keep(ctx, scope, 200, api.session_head(session)
+	    || '}');
+	IF more <> 0 THEN
+		PERFORM api.stream_weigh(ctx, 'session:' || wanted, more);
+	END IF;
 	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'session.ended',
 	    '{"session":{"id":' || wanted || ',"is_active":0,"games_played":'
 	    || session.games_played || '}}');
@@ -252,44 +256,41 @@ BEGIN
 END
 $$;
 
+-- What both do; scope is the operation's, and its place.
+CREATE FUNCTION api.session_mark_kept(ctx api.ctx, scope text, wanted bigint,
+    mark boolean)
+RETURNS api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	answer api.answer := api.repeated(ctx, scope);
+	session partyline.session;
+BEGIN
+	IF answer.status IS NOT NULL THEN
+		RETURN answer;
+	END IF;
+	session := api.session_lock(ctx, wanted);
+	IF mark AND session.is_active THEN
+		RAISE 'session_archive_active' USING ERRCODE = 'PT400';
+	END IF;
+	PERFORM api.session_mark(ctx, wanted, mark);
+	RETURN api.keep(ctx, scope, 200, '{"success":true}');
+END
+$$;
+
 CREATE FUNCTION api.session_archive(ctx api.ctx, wanted bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
-DECLARE
-	answer api.answer;
-	session partyline.session;
-	scope text := 'session_archive ' || wanted;
 BEGIN
 	PERFORM api.enter(ctx);
-	answer := api.repeated(ctx, scope);
-	IF answer.status IS NULL THEN
-		session := api.session_lock(ctx, wanted);
-		IF session.is_active THEN
-			RAISE 'session_archive_active'
-			    USING ERRCODE = 'PT400';
-		END IF;
-		PERFORM api.session_mark(ctx, wanted, true);
-		answer := api.reply(200, '{"success":true}');
-		PERFORM api.keep(ctx, scope, 200, answer.body);
-	END IF;
-	RETURN NEXT answer;
+	RETURN NEXT api.session_mark_kept(ctx, 'session_archive ' || wanted,
+	    wanted, true);
 END
 $$;
 
 CREATE FUNCTION api.session_unarchive(ctx api.ctx, wanted bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
-DECLARE
-	answer api.answer;
-	scope text := 'session_unarchive ' || wanted;
 BEGIN
 	PERFORM api.enter(ctx);
-	answer := api.repeated(ctx, scope);
-	IF answer.status IS NULL THEN
-		PERFORM api.session_lock(ctx, wanted);
-		PERFORM api.session_mark(ctx, wanted, false);
-		answer := api.reply(200, '{"success":true}');
-		PERFORM api.keep(ctx, scope, 200, answer.body);
-	END IF;
-	RETURN NEXT answer;
+	RETURN NEXT api.session_mark_kept(ctx, 'session_unarchive ' || wanted,
+	    wanted, false);
 END
 $$;
 
@@ -329,10 +330,8 @@ BEGIN
 		    USING ERRCODE = 'PT400', DETAIL =
 		    '{"activeIds":' || to_json(active_ids)::text || '}';
 	END IF;
-	answer := api.reply(200, '{"success":true,"affected":'
-	    || cardinality(found_ids) || '}');
-	PERFORM api.keep(ctx, 'session_bulk', 200, answer.body);
-	RETURN NEXT answer;
+	RETURN NEXT api.keep(ctx, 'session_bulk', 200,
+	    '{"success":true,"affected":' || cardinality(found_ids) || '}');
 	-- In the order of the streams' names.
 	FOR wanted IN SELECT w FROM unnest(found_ids) w
 	    ORDER BY w::text COLLATE "C" LOOP

@@ -29,6 +29,7 @@ DECLARE
 	places int[];		-- of the events of one stream, by number
 	refusal text;
 	archived boolean;
+	more bigint;		-- bytes of the events of one stream
 	moment timestamptz;
 	moment_text text;
 	answer api.answer;
@@ -72,9 +73,11 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	-- Of no others: what is answered by now has to wait for nobody.
 	FOR stream_name, wanted IN
-	    SELECT ('session:' || w.id) COLLATE "C" AS name, w.id
-	    FROM (SELECT DISTINCT unnest(ids)) w (id) ORDER BY name
+	    SELECT DISTINCT ('session:' || w.id) COLLATE "C" AS name, w.id
+	    FROM unnest(ids, statuses, same_as) w (id, status, same)
+	    WHERE w.status IS NULL AND w.same IS NULL ORDER BY name
 	LOOP
 		SELECT s.epoch, s.head INTO stream_epoch, stream_head
 		FROM partyline.stream s
@@ -111,8 +114,7 @@ BEGIN
 			    || stream_head || '}';
 		END LOOP;
 		CONTINUE WHEN cardinality(places) = 0;
-		UPDATE partyline.stream s SET head = stream_head
-		WHERE s.tenant_id = ctx.tenant AND s.name = stream_name;
+		more := 0;
 		moment := api.moment();
 		moment_text := api.iso(moment);
 		FOR answer IN
@@ -128,8 +130,12 @@ BEGIN
 			    e.payload, e.stream, stream_epoch, e.seq,
 			    NULL::text, NULL::text
 		LOOP
+			more := more + octet_length(answer.body);
 			RETURN NEXT answer;
 		END LOOP;
+		UPDATE partyline.stream s
+		SET head = stream_head, bytes = s.bytes + more
+		WHERE s.tenant_id = ctx.tenant AND s.name = stream_name;
 	END LOOP;
 
 	IF cardinality(held_at) > 0 THEN

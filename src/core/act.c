@@ -4,8 +4,11 @@
  */
 #include "core/act.h"
 
+#include <signal.h>
+
 #include "base/conf.h"
 #include "base/count.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/stamp.h"
 #include "core/batch.h"
@@ -17,22 +20,31 @@
 
 #define KEY_MAX 255
 
-/* NULL, and the error, where there is none. */
-static struct tenant *
-find_tenant(struct op *op, enum err *err_out)
+void
+act_find_tenant(struct op *op)
 {
 	const struct service *service = op->ground->service;
 	struct tenant *tenant;
 
-	*err_out = ERR_database_away;
 	if (service == NULL || !service->is_ready)
-		return (NULL);
-	*err_out = ERR_not_found;
+		return;
 	if (op->slug.at != NULL)
 		tenant = tenant_by_slug(service->tenants, op->slug);
 	else
 		tenant = tenant_by_host(service->tenants, op->host);
-	return (tenant);
+	if (tenant != NULL)
+		op->tenant = tenant_share(tenant);
+}
+
+bool
+act_has_tenant(struct op *op)
+{
+	const struct service *service = op->ground->service;
+
+	if (op->tenant == NULL)
+		op_fail(op, service == NULL || !service->is_ready ?
+		    ERR_database_away : ERR_not_found);
+	return (op->tenant != NULL);
 }
 
 static bool
@@ -51,19 +63,9 @@ is_within_rate(struct op *op)
 bool
 act_from_cache(struct op *op)
 {
-	struct tenant *tenant;
-	enum err err;
-
-	if (!text_begins(op->path, TEXT("/api/")))
+	if (op->tenant == NULL || !op->tenant->public_read ||
+	    !cache_find(op->ground->service->cache, op))
 		return (false);
-	tenant = find_tenant(op, &err);
-	if (tenant == NULL || !tenant->public_read)
-		return (false);
-	op->tenant = tenant_share(tenant);
-	if (!cache_find(op->ground->service->cache, op)) {
-		tenant_give(&op->tenant);
-		return (false);
-	}
 	if (is_within_rate(op))
 		cache_reply(op);
 	return (true);
@@ -136,19 +138,11 @@ bool
 act_admit(struct op *op)
 {
 	const struct operation_row *row = op->row;
-	struct tenant *tenant;
-	enum err err;
 
 	if (row->way == WAY_LOCAL && row->who == WHO_ANYONE &&
 	    op->slug.at == NULL)
 		return (true);
-	tenant = find_tenant(op, &err);
-	if (tenant == NULL) {
-		op_fail(op, err);
-		return (false);
-	}
-	op->tenant = tenant_share(tenant);
-	if (!is_allowed(op) || !is_within_rate(op))
+	if (!act_has_tenant(op) || !is_allowed(op) || !is_within_rate(op))
 		return (false);
 	if (row->method != METHOD_POST)
 		op->idempotency_key = TEXT_NONE;
@@ -242,14 +236,18 @@ act_tell(struct service *service, int32_t tenant,
 
 	if (answer->result == DB_FAILED)
 		return;
+	if (FAULT(writer_dies_before_bump))
+		raise(SIGKILL);
 	event_changed(service, tenant);
+	if (FAULT(writer_dies_before_ring))
+		raise(SIGKILL);
 	if (answer->result == DB_UNKNOWN)
 		event_sweep(service);
-	if (answer->result != DB_ROWS)
-		return;
 	for (unsigned i = 0; i < db_rows(answer); i++)
 		if (call_row_read(answer, i, &row) && row.is_event)
 			event_tell(service, tenant, &row);
+	if (FAULT(writer_dies_before_reply))
+		raise(SIGKILL);
 }
 
 bool
@@ -354,8 +352,13 @@ settle(struct op *op, const struct db_answer *answer,
 }
 
 static void
-on_read(void *context, const struct db_answer *answer)
+on_read(void *context, const struct db_answer *given)
 {
+	static const struct db_answer lost = { .result = DB_FAILED,
+	    .why = DB_WHY_LOST };
+	/* What only looks has no outcome that could be unknown. */
+	const struct db_answer *answer = given->result == DB_UNKNOWN ? &lost :
+	    given;
 	struct op *op = context, *others, *next;
 	struct call_row row;
 	const struct call_row *found = answer->result == DB_ROWS &&

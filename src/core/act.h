@@ -15,6 +15,7 @@
  *  3. A caller whose client has gone is still looked after to the end, so
  *     that what he did is told to the others.
  *
+ *	act_find_tenant(op);
  *	if (act_from_cache(op) || !act_admit(op))
  *		return;			... it was answered
  *	... body, inputs ...
@@ -25,9 +26,13 @@
 
 #include "core/service.h"
 
+/* Whose it is, by slug or host. tenant stays NULL where nobody knows. */
+void	act_find_tenant(struct op *op);
+/* false: it was failed, as it is nobody's. */
+bool	act_has_tenant(struct op *op);
 /* A public read whose answer is kept: true, and it was answered. */
 bool	act_from_cache(struct op *op);
-/* Sets tenant, caller, limit. false: it was failed. */
+/* Sets caller and limit. false: it was failed. */
 bool	act_admit(struct op *op);
 /* The SQL function of its row, with its inputs. */
 void	act(struct op *op);

@@ -69,6 +69,14 @@ batches_create(struct service *service)
 }
 
 void
+batches_close(struct batches *batches)
+{
+	object_check(batches, BATCHES_MAGIC);
+	on_turns_end(batches);
+	loop_leave_turns_end(batches->service->loop, batches);
+}
+
+void
 batches_destroy(struct batches **given)
 {
 	struct batches *batches = *given;
@@ -77,10 +85,7 @@ batches_destroy(struct batches **given)
 	if (batches == NULL)
 		return;
 	object_check(batches, BATCHES_MAGIC);
-	/* What is due finds the pool closed, and is answered so. */
-	on_turns_end(batches);
 	must(batches->table == NULL);
-	loop_leave_turns_end(batches->service->loop, batches);
 	object_free(&batches);
 }
 
@@ -194,25 +199,6 @@ take_places(struct batch *batch)
 		batch->last = &batch->waiting;
 }
 
-/* An element of PostgreSQL's text of an array. */
-static void
-add_element(struct buf *out, text t)
-{
-	if (out->len > 1)
-		buf_add_char(out, ',');
-	if (t.at == NULL) {
-		buf_add_string(out, "NULL");
-		return;
-	}
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < t.len; i++) {
-		if (t.at[i] == '"' || t.at[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, t.at[i]);
-	}
-	buf_add_char(out, '"');
-}
-
 static text
 column(const struct op *op, unsigned which)
 {
@@ -238,10 +224,9 @@ write_column(const struct batch *batch, unsigned which, struct buf *out)
 {
 	const struct op *op;
 
-	buf_add_char(out, '{');
 	LL_FOREACH(batch->sent, op)
-		add_element(out, column(op, which));
-	buf_add_char(out, '}');
+		call_array_add(out, column(op, which));
+	call_array_end(out);
 }
 
 static void
@@ -301,6 +286,26 @@ put_back(struct batch *batch)
 	batch->sent = NULL;
 }
 
+/* Whether an element may be to blame, so that the others are to be tried. */
+static bool
+is_elements_fault(const struct db_answer *answer)
+{
+	if (answer->result != DB_REFUSED)
+		return (false);
+	switch (call_refusal(answer)) {
+	case CALL_RULE:
+	case CALL_CONSTRAINT:
+	case CALL_INPUT:
+	case CALL_BROKEN:
+		return (true);
+	case CALL_CONFLICT:
+	case CALL_TIMEOUT:
+	case CALL_EXHAUSTED:
+		break;
+	}
+	return (false);
+}
+
 static void
 on_batch(void *context, const struct db_answer *answer)
 {
@@ -309,7 +314,7 @@ on_batch(void *context, const struct db_answer *answer)
 	struct op *sent = batch->sent;
 	unsigned count = batch->sent_count;
 
-	if (answer->result == DB_REFUSED && count > 1) {
+	if (count > 1 && is_elements_fault(answer)) {
 		put_back(batch);
 		send_batch(batch);
 		return;
@@ -336,6 +341,7 @@ send_batch(struct batch *batch)
 	struct db_call call = { .kind = DB_WRITE, .stream = batch->stream,
 	    .statement = service->of_operation[batch->row - operation_rows],
 	    .on_answer = on_batch, .context = batch };
+	int64_t timeout_ms = service->conf->db_timeout;
 	struct call_context context = { .tenant = batch->tenant->id };
 	struct call_parameters parameters;
 	text columns[CALL_INPUTS_MAX];
@@ -343,6 +349,8 @@ send_batch(struct batch *batch)
 	unsigned count;
 
 	take_places(batch);
+	/* Who waited for another call has waited here already. */
+	call.deadline_ms = batch->sent->arrival_us / 1000 + timeout_ms;
 	context.request_id = batch->sent->request_id;
 	context.address = batch->sent->client_address;
 	count = BATCH_INPUTS + batch->sent->inputs_count;

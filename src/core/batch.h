@@ -14,7 +14,7 @@
  *     end of the turn of the loop.
  *  3. Each element has an answer of its own. Where PostgreSQL refuses a call
  *     as a whole, its elements are tried one by one, so that none suffers
- *     from another.
+ *     from another; unless it refuses because it has no time or no room.
  *  4. At most BATCH_MOST elements and BATCH_BYTES of input are in a call; at
  *     most `db_queue` wait for one stream, one more is refused.
  *
@@ -33,6 +33,8 @@
 struct batches;
 
 struct batches	*batches_create(struct service *service);
+/* What still waits for the turn's end is sent; no more is added. */
+void		 batches_close(struct batches *batches);
 /* After the pool: all are answered then. */
 void		 batches_destroy(struct batches **batches);
 void		 batch_add(struct batches *batches, struct op *op);

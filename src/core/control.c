@@ -24,9 +24,11 @@
 /* Lists that are read whole; each is fed to its book. */
 enum list { LIST_TENANTS, LIST_SECRETS, LIST_REVOCATIONS, LISTS };
 
+enum leave { STAYS, LEAVES, HAS_LEFT };
+
 struct control {
 	unsigned	 magic;
-#define CONTROL_MAGIC 0x6374726c
+#define CONTROL_MAGIC 0x6e657773
 	struct service	*service;
 	struct timer	 timer;
 	bool		 is_reading;	/* a query is on its way */
@@ -39,6 +41,7 @@ struct control {
 	char		 next_epoch[RING_EPOCH_MAX + 1];
 	int64_t		 next_num;
 	bool		 has_others;	/* other hosts live */
+	enum leave	 leave;
 };
 
 static void read_control(struct control *control);
@@ -329,6 +332,8 @@ read_control(struct control *control)
 	char first[24];
 	text inputs[2] = { TEXT_NONE, TEXT("1000") };
 
+	if (control->leave != STAYS)
+		return;
 	if (control->is_reading) {
 		control->is_wanted = true;
 		return;
@@ -365,6 +370,50 @@ control_destroy(struct control **given)
 	object_check(control, CONTROL_MAGIC);
 	timer_stop(loop_timers(control->service->loop), &control->timer);
 	object_free(&control);
+}
+
+static void
+on_left(void *me, const struct db_answer *answer)
+{
+	struct control *control = me;
+
+	(void)answer;
+	control->leave = HAS_LEFT;
+}
+
+/* Of those who finish at once, at least the last to say so finds that. */
+static bool
+is_last_worker(const struct service *service)
+{
+	const struct segment *segment = service->segment;
+
+	for (unsigned i = 0; i < segment->slots_count; i++) {
+		const struct slot *slot = &segment->slots[i];
+
+		if (atomic_load(&slot->role) == ROLE_WORKER &&
+		    !atomic_load(&slot->has_finished))
+			return (false);
+	}
+	return (true);
+}
+
+bool
+control_leave(struct control *control)
+{
+	struct service *service = control->service;
+	text input = text_of(service->segment->host);
+
+	object_check(control, CONTROL_MAGIC);
+	if (control->leave != STAYS)
+		return (control->leave == HAS_LEFT);
+	atomic_store(&service->segment->slots[service->slot].has_finished, 1);
+	control->leave = LEAVES;
+	if (is_last_worker(service))
+		service_ask(service, FUNCTION_host_leave, NULL, TEXT_NONE,
+		    &input, 1, on_left, control);
+	else
+		control->leave = HAS_LEFT;
+	return (control->leave == HAS_LEFT);
 }
 
 void

@@ -15,6 +15,8 @@
  *  3. Before anything of an event is heeded, the cache's versions are bumped:
  *     commands write without a worker, and `control` is how that is told.
  *  4. What failed is tried again at the next reading.
+ *  5. The row of this host goes with the last of its workers that finishes,
+ *     so that the others need not wait until it counts as dead.
  *
  *	service->control = control_create(service);
  *	... service->is_ready becomes true ...
@@ -34,6 +36,11 @@ struct control;
 
 struct control	*control_create(struct service *service);
 void		 control_destroy(struct control **control);
+/*
+ * Nothing is on its way and nothing will be: it reads no more. false: it is
+ * still taking leave of the other hosts, ask again.
+ */
+bool		 control_leave(struct control *control);
 /* As soon as no reading is on its way. */
 void		 control_read_now(struct control *control);
 

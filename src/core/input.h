@@ -32,7 +32,11 @@
 
 #include "core/op.h"
 
-/* false: op was failed, with the error that names what is wrong. */
+/*
+ * In the order of the row; ids come out sorted, each once. An empty text
+ * counts as missing where it has to be there and min is above 0.
+ * false: op was failed, with the error that names what is wrong.
+ */
 bool	input_read(struct op *op);
 
 const char *input_kind_name(enum input_kind kind);

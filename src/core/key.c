@@ -8,6 +8,7 @@
 #include <openssl/hmac.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/must.h"
 #include "base/secret.h"
 
@@ -115,25 +116,31 @@ scrypt_prove(const struct scrypt *scrypt, text key,
 bool
 key_is_fit(text key)
 {
-	return (key.len > 0 && key.len <= KEY_MAX);
+	size_t signs = 0;
+
+	for (size_t i = 0; i < key.len; i++)
+		signs += ((unsigned char)key.at[i] & 0xc0) != 0x80;
+	return (signs > 0 && signs <= KEY_SIGNS_MAX && text_is_utf8(key) &&
+	    !text_has(key, '\0'));
 }
 
 void
 key_lookup(text secret, int32_t tenant, text key, char out[KEY_LOOKUP_SIZE])
 {
 	unsigned char code[EVP_MAX_MD_SIZE];
-	char message[KEY_MAX + 32];
+	struct buf message;
 	unsigned len = 0;
-	int head = snprintf(message, sizeof message, "admin-key:%d:", tenant);
 
-	must(key.len <= KEY_MAX && secret.len > 0);
-	memcpy(message + head, key.at, key.len);
+	must(secret.len > 0);
+	buf_init(&message, BUF_NO_LIMIT);
+	buf_printf(&message, "admin-key:%d:", tenant);
+	buf_add(&message, key);
 	if (HMAC(EVP_sha256(), secret.at, (int)secret.len,
-	    (unsigned char *)message, (size_t)head + key.len, code,
-	    &len) == NULL)
+	    (unsigned char *)message.at, message.len, code, &len) == NULL)
 		must_never("OpenSSL has HMAC");
 	must(2 * len + 1 == KEY_LOOKUP_SIZE);
 	hex_write(code, len, out);
+	buf_fini(&message);
 }
 
 void

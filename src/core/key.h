@@ -31,13 +31,16 @@
 
 #include "base/text.h"
 
-#define KEY_MAX 256			/* bytes of a key */
+#define KEY_SIGNS_MAX 256		/* of a key */
 #define KEY_LOOKUP_SIZE (2 * 32 + 1)
 #define KEY_HASH_SIZE sizeof("scrypt$16384$8$1$"			\
 	"0123456789abcdef0123456789abcdef$"				\
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 
-/* Whether it can be anybody's key: 1 to KEY_MAX bytes. */
+/*
+ * Whether it can be anybody's key: 1 to KEY_SIGNS_MAX signs of UTF-8, none of
+ * them NUL, as a login can carry it. All else here takes any text.
+ */
 bool	key_is_fit(text key);
 
 /* The same on all hosts that share the secret, another in each tenant. */

@@ -19,22 +19,6 @@
 
 #define VERDICTS_MAX 4096
 
-static const struct function_row {
-	const char	*name;
-	enum db_kind	 lane;
-	bool		 has_context;
-	unsigned	 inputs;
-} function_rows[FUNCTIONS] = {
-#define WITH true
-#define WITHOUT false
-#define FUNCTION(name, lane, context, inputs, text)			\
-	{ #name, DB_##lane, context, inputs },
-#include "tbl/functions.h"
-#undef FUNCTION
-#undef WITH
-#undef WITHOUT
-};
-
 #define NO_STATEMENT ((unsigned)-1)
 
 /* DB_KINDS: an operation without SQL of its name. */
@@ -67,23 +51,6 @@ inputs_of(const struct operation_row *row)
 	return (count);
 }
 
-static void
-add_statement(struct service *service, struct db_statement *statement,
-    const char *name, bool has_context, unsigned inputs, enum db_kind lane)
-{
-	struct buf sql;
-
-	buf_init(&sql, BUF_NO_LIMIT);
-	if (has_context)
-		call_statement(text_of(name), inputs, &sql);
-	else
-		call_statement_bare(text_of(name), inputs, &sql);
-	statement->name = name;
-	statement->sql = arena_copy(&service->arena, sql.at, sql.len);
-	statement->lanes = 1u << lane;
-	buf_fini(&sql);
-}
-
 static unsigned
 make_statements(struct service *service, struct db_statement *statements)
 {
@@ -96,15 +63,12 @@ make_statements(struct service *service, struct db_statement *statements)
 		service->of_operation[i] = NO_STATEMENT;
 		if (lane == DB_KINDS)
 			continue;
-		add_statement(service, &statements[count], row->name, true,
-		    inputs_of(row), lane);
+		function_statement_named(row->name, true, inputs_of(row),
+		    lane, &service->arena, &statements[count]);
 		service->of_operation[i] = count++;
 	}
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
-		const struct function_row *row = &function_rows[i];
-
-		add_statement(service, &statements[count], row->name,
-		    row->has_context, row->inputs, row->lane);
+		function_statement(i, &service->arena, &statements[count]);
 		service->of_function[i] = count++;
 	}
 	return (count);
@@ -169,6 +133,22 @@ service_create(const struct service_setup *setup)
 }
 
 void
+service_close(struct service *service)
+{
+	struct db_pool *pool = service->pool;
+
+	object_check(service, SERVICE_MAGIC);
+	service->is_closing = true;
+	service->is_ready = false;
+	sign_in_close(service->sign_in);
+	batches_close(service->batches);
+	/* Who is answered may call once more, and is told that it closes. */
+	db_pool_destroy(&pool);
+	service->pool = NULL;
+	control_destroy(&service->control);
+}
+
+void
 service_destroy(struct service **given)
 {
 	struct service *service = *given;
@@ -177,10 +157,7 @@ service_destroy(struct service **given)
 	if (service == NULL)
 		return;
 	object_check(service, SERVICE_MAGIC);
-	service->is_closing = true;
-	sign_in_close(service->sign_in);
-	db_pool_destroy(&service->pool);
-	control_destroy(&service->control);
+	must(service->is_closing);
 	sign_in_destroy(&service->sign_in);
 	batches_destroy(&service->batches);
 	cache_destroy(&service->cache);
@@ -191,15 +168,17 @@ service_destroy(struct service **given)
 }
 
 bool
-service_is_idle(const struct service *service)
+service_has_finished(struct service *service)
 {
-	return (db_pool_is_idle(service->pool));
+	return (db_pool_is_idle(service->pool) &&
+	    control_leave(service->control));
 }
 
 enum db_state
 service_state(const struct service *service)
 {
-	return (db_pool_state(service->pool));
+	return (service->is_closing ? DB_DOWN :
+	    db_pool_state(service->pool));
 }
 
 void
@@ -208,19 +187,8 @@ service_ask(struct service *service, enum function function,
     unsigned count, void (*on_answer)(void *, const struct db_answer *),
     void *me)
 {
-	const struct function_row *row = &function_rows[function];
-	struct call_parameters parameters;
-	struct db_call call = { .kind = row->lane, .stream = stream,
-	    .statement = service->of_function[function],
-	    .on_answer = on_answer, .context = me };
-
-	must((context != NULL) == row->has_context && count == row->inputs);
-	call.parameters = inputs;
-	call.parameters_count = count;
-	if (context != NULL) {
-		call_parameters(context, inputs, count, &parameters);
-		call.parameters = parameters.at;
-		call.parameters_count = parameters.count;
-	}
-	db_call(service->pool, &call);
+	function_call(service->pool, service->of_function[function],
+	    &(struct function_call){ .function = function,
+	    .context = context, .stream = stream, .inputs = inputs,
+	    .count = count, .on_answer = on_answer, .me = me });
 }

@@ -11,11 +11,14 @@
  *     until then they are answered 503.
  *  2. What it keeps is never older than what `control` told: where news may
  *     have been missed, all of it is read anew.
- *  3. Each call of SQL is answered before service_destroy returns.
+ *  3. Each call of SQL is answered before service_close returns; whoever
+ *     asks after that is answered that the database is away.
  *
  *	service = service_create(&setup);
  *	... http_create with it ...
- *	service_destroy(&service);		before http_destroy
+ *	service_close(service);
+ *	... http_destroy: requests may come in until it is done ...
+ *	service_destroy(&service);
  */
 #ifndef CORE_SERVICE_H
 #define CORE_SERVICE_H
@@ -23,17 +26,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/function.h"
 #include "core/op.h"
 #include "plat/ring.h"
-#include "store/call.h"
-#include "store/db.h"
-
-enum function {
-#define FUNCTION(name, ...) FUNCTION_##name,
-#include "tbl/functions.h"
-#undef FUNCTION
-	FUNCTIONS
-};
 
 struct service_setup {
 	struct loop		*loop;
@@ -45,7 +40,7 @@ struct service_setup {
 
 struct service {
 	unsigned		 magic;
-#define SERVICE_MAGIC 0x73657276
+#define SERVICE_MAGIC 0x73727663
 	struct loop		*loop;
 	struct segment		*segment;
 	unsigned		 slot;
@@ -69,9 +64,14 @@ struct service {
 };
 
 struct service	*service_create(const struct service_setup *setup);
+void		 service_close(struct service *service);
+/* After it was closed, and after the last op is gone. */
 void		 service_destroy(struct service **service);
-/* Whether there is nothing on its way to PostgreSQL. */
-bool		 service_is_idle(const struct service *service);
+/*
+ * For a worker that has no client left: whether nothing is on its way to
+ * PostgreSQL and nobody has to be told any more that it goes.
+ */
+bool		 service_has_finished(struct service *service);
 enum db_state	 service_state(const struct service *service);
 
 /*

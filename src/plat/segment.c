@@ -225,6 +225,7 @@ forget_owner(struct slot *slot)
 	for (unsigned i = 0; i < BUCKETS; i++)
 		atomic_store(&slot->interest[i], 0);
 	atomic_store(&slot->is_draining, 0);
+	atomic_store(&slot->has_finished, 0);
 	for (unsigned i = 0; i < GAUGES; i++)
 		atomic_store_explicit(&slot->counts.gauges[i], 0,
 		    memory_order_relaxed);

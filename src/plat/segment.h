@@ -76,6 +76,7 @@ struct slot {
 	_Atomic uint32_t	listens;	/* it reads the rings */
 	_Atomic uint32_t	has_news;	/* since it last took them */
 	_Atomic uint32_t	is_draining;
+	_Atomic uint32_t	has_finished;	/* writes nothing any more */
 	_Atomic uint64_t	share[QUOTAS];	/* see plat/share.h */
 	_Atomic uint32_t	interest[BUCKETS]; /* hubs it has, by bucket */
 	struct counts		counts;

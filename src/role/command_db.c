@@ -232,22 +232,12 @@ keep_rows(struct command_db *db, const struct db_answer *answer)
 	return (true);
 }
 
-/* The row of an error; ERR_none where there is none of that name. */
-static enum err
-row_named(text name)
-{
-	for (enum err err = ERR_none + 1; err < ERRORS; err++)
-		if (text_is(error_rows[err].code, name))
-			return (err);
-	return (ERR_none);
-}
-
 /* In the words of errors.h, or where it is none of them, PostgreSQL's. */
 static bool
 complain_of_refusal(struct command_db *db, const struct db_answer *answer)
 {
 	enum call_refusal refusal = call_refusal(answer);
-	enum err err = row_named(refusal == CALL_CONSTRAINT ?
+	enum err err = error_named(refusal == CALL_CONSTRAINT ?
 	    answer->constraint : answer->message);
 	bool is_rule = refusal == CALL_RULE || refusal == CALL_CONSTRAINT;
 	text words = is_rule && err != ERR_none ? error_rows[err].words :

@@ -34,7 +34,7 @@ struct command_db;
 struct conf;
 
 struct command_db_answer {
-	unsigned	 status;	/* of the first answer; 0: there is none */
+	unsigned	 status;	/* of the first answer; 0: none */
 	text		 body;		/* its JSON */
 	const struct call_row *rows;	/* all, events among them */
 	unsigned	 count;

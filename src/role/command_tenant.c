@@ -50,30 +50,6 @@ static const struct setting {
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
-/* An element of an array as PostgreSQL reads it; at NULL: NULL. */
-static void
-add_element(struct buf *out, text t)
-{
-	buf_add_char(out, out->len == 0 ? '{' : ',');
-	if (t.at == NULL) {
-		buf_add_string(out, "NULL");
-		return;
-	}
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < t.len; i++) {
-		if (t.at[i] == '"' || t.at[i] == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, t.at[i]);
-	}
-	buf_add_char(out, '"');
-}
-
-static void
-end_array(struct buf *out)
-{
-	buf_add_string(out, out->len == 0 ? "{}" : "}");
-}
-
 static bool
 wrong(struct buf *why, text value, const char *what)
 {
@@ -96,7 +72,7 @@ add_host(text host, struct buf *out, struct buf *why)
 		if (key.at[i] == '\0' || strchr(signs, key.at[i]) == NULL)
 			return (wrong(why, host, "is no host; write it as "
 			    "browsers send it, without a scheme"));
-	add_element(out, key);
+	call_array_add(out, key);
 	return (true);
 }
 
@@ -108,7 +84,7 @@ read_hosts(text value, struct buf *out, struct buf *why)
 	while (text_next_word(&value, &host))
 		if (!add_host(host, out, why))
 			return (false);
-	end_array(out);
+	call_array_end(out);
 	return (true);
 }
 
@@ -145,15 +121,15 @@ read_origins(text value, struct buf *out, struct buf *why)
 		if (!is_origin(origin))
 			return (wrong(why, origin, "is no origin; write * or "
 			    "one as browsers send it, https://name"));
-		add_element(out, origin);
+		call_array_add(out, origin);
 	}
 	if (count > ORIGINS_MAX) {
 		buf_printf(why, "there can be %d", ORIGINS_MAX);
 		return (false);
 	}
 	if (count == 0)
-		add_element(out, TEXT("*"));
-	end_array(out);
+		call_array_add(out, TEXT("*"));
+	call_array_end(out);
 	return (true);
 }
 
@@ -167,7 +143,7 @@ read_value(const struct setting *setting, text value, struct buf *values,
 	bool is_good;
 
 	if (value.len == 0 && setting->may_be_none) {
-		add_element(values, TEXT_NONE);
+		call_array_add(values, TEXT_NONE);
 		return (true);
 	}
 	buf_init(&written, BUF_NO_LIMIT);
@@ -179,7 +155,7 @@ read_value(const struct setting *setting, text value, struct buf *values,
 			buf_add_int(&written, number);
 	}
 	if (is_good)
-		add_element(values, buf_text(&written));
+		call_array_add(values, buf_text(&written));
 	buf_fini(&written);
 	return (is_good);
 }
@@ -235,14 +211,14 @@ read_settings(const struct command *command, struct buf *names,
 			continue;
 		}
 		buf_clear(&why);
-		add_element(names, name);
+		call_array_add(names, name);
 		if (read_value(setting, value, values, &why))
 			continue;
 		fprintf(stderr, "partyline: %s: %s\n", setting->name, why.at);
 		exit_code = EX_DATAERR;
 	}
-	end_array(names);
-	end_array(values);
+	call_array_end(names);
+	call_array_end(values);
 	buf_fini(&why);
 	return (exit_code);
 }
@@ -368,7 +344,7 @@ tenant_add(struct at_work *work)
 	buf_init(&why, BUF_NO_LIMIT);
 	for (unsigned i = 0; is_good && i < command->hosts_count; i++)
 		is_good = add_host(text_of(command->hosts[i]), &hosts, &why);
-	end_array(&hosts);
+	call_array_end(&hosts);
 	if (!is_good) {
 		fprintf(stderr, "partyline: --host: %s\n", why.at);
 		work->exit_code = EX_DATAERR;

@@ -1,35 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The jobs process: what must happen outside a request, once in the whole
- * installation. It starts, beats and leaves like every child.
+ * host.
  */
 #include "role/child.h"
 
-#include "base/log.h"
+#include "jobs/storage.h"
+
+struct jobs {
+	unsigned	 magic;
+#define JOBS_MAGIC 0x6a6f6273
+	struct ground	*ground;
+	struct storage	*storage;
+};
+
+static struct jobs *
+jobs_of(struct child_self *self)
+{
+	return (object_cast(struct jobs, JOBS_MAGIC, self->of_role));
+}
 
 static bool
 jobs_begin(struct child_self *self)
 {
-	log_debug("jobs begins", F("slot", self->slot));
+	struct jobs *jobs = object_create(struct jobs, JOBS_MAGIC);
+
+	self->of_role = jobs;
+	jobs->ground = ground_create(self->loop, self->conf);
+	jobs->storage = storage_create(jobs->ground);
 	return (true);
 }
 
 static void
 jobs_drain(struct child_self *self)
 {
-	(void)self;
+	storage_stop(jobs_of(self)->storage);
 }
 
 static bool
 jobs_has_finished(struct child_self *self)
 {
-	return (self->is_draining);
+	return (self->is_draining && ground_is_idle(jobs_of(self)->ground));
 }
 
 static void
 jobs_end(struct child_self *self)
 {
-	(void)self;
+	struct jobs *jobs = jobs_of(self);
+
+	ground_destroy(&jobs->ground);
+	storage_destroy(&jobs->storage);
+	object_free(&jobs);
+	self->of_role = NULL;
 }
 
 const struct role_acts jobs_acts = { .begin = jobs_begin,

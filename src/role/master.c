@@ -204,6 +204,19 @@ post_state(const struct post *post)
 	return (post->child->state == CHILD_READY ? PART_OK : PART_STARTING);
 }
 
+static enum part_state
+jobs_state(const struct server *server)
+{
+	enum part_state state = post_state(&server->jobs);
+	const struct slot *slot;
+
+	if (state != PART_OK)
+		return (state);
+	slot = &server->segment->slots[server->jobs.child->slot];
+	return (atomic_load(&slot->counts.gauges[GAUGE_jobs_failing]) == 0 ?
+	    PART_OK : PART_DEGRADED);
+}
+
 /* What /readyz tells of the processes that serve no requests. */
 static void
 say_parts(struct server *server)
@@ -211,7 +224,7 @@ say_parts(struct server *server)
 	atomic_store(&server->segment->parts[PART_RELAY],
 	    post_state(&server->relay));
 	atomic_store(&server->segment->parts[PART_JOBS],
-	    post_state(&server->jobs));
+	    jobs_state(server));
 }
 
 static bool

@@ -15,7 +15,7 @@
 
 #include "base/count.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/must.h"
 #include "plat/proc.h"
 #include "role/private_server.h"
 #include "role/quickstart.h"
@@ -118,6 +118,7 @@ give_up_rights(const struct conf *conf, pid_t master)
 static _Noreturn void
 child_main(struct server *server, enum patience patience, pid_t master)
 {
+	static struct counts own;
 	struct migrate_files *files;
 	enum migrate_end end = MIGRATE_FILES;
 	struct buf folder, why;
@@ -125,7 +126,7 @@ child_main(struct server *server, enum patience patience, pid_t master)
 	proc_title("migrate");
 	log_use(server->log_fd, "migrate", &server->segment->log_level);
 	/* The master's are its own to write. */
-	counts = mem_alloc(sizeof *counts);
+	counts = &own;
 	must_record_in(NULL);
 	child_close_masters(server);
 	buf_init(&folder, BUF_NO_LIMIT);
@@ -141,7 +142,6 @@ child_main(struct server *server, enum patience patience, pid_t master)
 	migrate_files_free(&files);
 	buf_fini(&folder);
 	buf_fini(&why);
-	mem_free(counts);
 	log_flush();
 	exit(migration_exit_code(end));
 }

@@ -82,8 +82,8 @@ who_in_words(enum who who)
 {
 	static const char *const words[] = {
 		[WHO_ANYONE] = "For anyone.",
-		[WHO_READER] = "For anyone where the tenant's public_read is "
-		    "on, else for any token.",
+		[WHO_READER] = ("For anyone where the tenant's public_read is "
+		    "on, else for any token."),
 		[WHO_MEMBER] = "For any token.",
 		[WHO_BOT] = "For tokens of bots and admins.",
 		[WHO_ADMIN] = "For tokens of admins.",

@@ -71,15 +71,15 @@ refer_header(struct json_out *json, const char *name, const char *component)
 }
 
 static void
-write_success_headers(struct json_out *json, const struct operation_row *row,
-    text schema)
+write_own_headers(struct json_out *json, const struct operation_row *row,
+    text schema, unsigned status)
 {
 	text more;
 
 	json_key(json, "headers");
 	json_object_begin(json);
 	refer_header(json, "X-Request-Id", "request_id");
-	if (row->method == METHOD_GET)
+	if (row->method == METHOD_GET && status == 200)
 		refer_header(json, "ETag", "etag");
 	if (row->way != WAY_LOCAL) {
 		refer_header(json, "RateLimit-Policy", "rate_limit_policy");
@@ -130,7 +130,7 @@ write_successes(struct json_out *json, const struct operation_row *row,
     text schema)
 {
 	begin_answer(json, row->status);
-	write_success_headers(json, row, schema);
+	write_own_headers(json, row, schema, row->status);
 	write_content(json, row, false);
 	json_object_end(json);
 	if (row->method != METHOD_GET)
@@ -159,7 +159,7 @@ openapi_answers(struct json_out *json, const struct operation_row *row)
 			continue;
 		if (also_503 && refusals[i] == 503) {
 			begin_answer(json, 503);
-			write_success_headers(json, row, schema);
+			write_own_headers(json, row, schema, 503);
 			write_content(json, row, true);
 			json_object_end(json);
 			continue;

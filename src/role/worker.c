@@ -152,7 +152,7 @@ worker_has_finished(struct child_self *self)
 
 	/* Who has gone may have left work that others are to hear of. */
 	return (http_connections(worker->http) == 0 &&
-	    service_is_idle(worker->service));
+	    service_has_finished(worker->service));
 }
 
 static void
@@ -161,8 +161,9 @@ worker_end(struct child_self *self)
 	struct worker *worker = worker_of(self);
 
 	timer_stop(loop_timers(self->loop), &worker->full);
-	service_destroy(&worker->service);
+	service_close(worker->service);
 	http_destroy(&worker->http);
+	service_destroy(&worker->service);
 	object_free(&worker);
 	self->of_role = NULL;
 }

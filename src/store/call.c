@@ -59,6 +59,29 @@ call_parameters(const struct call_context *context, const text *inputs,
 	out->count = CALL_CONTEXT + count;
 }
 
+void
+call_array_add(struct buf *out, text element)
+{
+	buf_add_char(out, out->len == 0 ? '{' : ',');
+	if (element.at == NULL) {
+		buf_add_string(out, "NULL");
+		return;
+	}
+	buf_add_char(out, '"');
+	for (size_t i = 0; i < element.len; i++) {
+		if (element.at[i] == '"' || element.at[i] == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, element.at[i]);
+	}
+	buf_add_char(out, '"');
+}
+
+void
+call_array_end(struct buf *out)
+{
+	buf_add_string(out, out->len == 0 ? "{}" : "}");
+}
+
 static bool
 read_number(text t, int64_t min, int64_t max, int64_t *out)
 {

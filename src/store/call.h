@@ -93,6 +93,12 @@ void	call_statement_bare(text name, unsigned inputs, struct buf *out);
 void	call_parameters(const struct call_context *context,
 	    const text *inputs, unsigned count,
 	    struct call_parameters *parameters_out);
+/*
+ * PostgreSQL's text of an array, which is all that is in out: an element, at
+ * NULL: NULL; then the end, also of an empty one.
+ */
+void	call_array_add(struct buf *out, text element);
+void	call_array_end(struct buf *out);
 /* false: it is no row of api.answer. */
 bool	call_row_read(const struct db_answer *answer, unsigned row,
 	    struct call_row *out);

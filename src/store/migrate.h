@@ -41,7 +41,7 @@
 enum migrate_end {
 	MIGRATE_OK,
 	MIGRATE_FILES,		/* the folder is not as it should be */
-	MIGRATE_AWAY,		/* the database cannot be reached, or was lost */
+	MIGRATE_AWAY,		/* the database is not to be reached, or lost */
 	MIGRATE_REFUSED,	/* the database is not one for these files */
 	MIGRATE_FAILED		/* a file failed */
 };

@@ -46,10 +46,11 @@ COMMAND(migrate, "[-c FILE] [--set NAME=VALUE]... [--json]",
 COMMAND(serve, "[-c FILE] [--set NAME=VALUE]...",
     "run the server",
     "Runs in the foreground until it is told to stop. Without a database_url\n"
-    "it runs a private PostgreSQL and Redis in state_dir. Signals: HUP reads\n"
-    "the configuration anew and replaces the processes without losing a\n"
-    "request; USR1 opens log_file anew; TERM and QUIT stop after the work at\n"
-    "hand is done, a second one at once.",
+    "it runs a private PostgreSQL and Redis in state_dir. Where migrate_url\n"
+    "is set it migrates first; while PostgreSQL is away, as soon as it can.\n"
+    "Signals: HUP reads the configuration anew and replaces the processes\n"
+    "without losing a request; USR1 opens log_file anew; TERM and QUIT stop\n"
+    "after the work at hand is done, a second one at once.",
     "partyline serve\n"
     "partyline serve --set listen=0.0.0.0:5000 --set workers=2\n"
     "partyline serve -c /etc/partyline/partyline.conf\n")

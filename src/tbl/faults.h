@@ -21,3 +21,6 @@ FAULT_POINT(must_fails, "A check of the server's own state fails while it answer
 FAULT_POINT(postgres_stop_hangs, "The private PostgreSQL does not react to its stop signal.")
 FAULT_POINT(ring_writer_dies, "A process dies in the middle of writing a ring record.")
 FAULT_POINT(segment_refused, "The kernel refuses the shared segment.")
+FAULT_POINT(writer_dies_before_bump, "A worker dies when it knows that a write is committed and has told nobody.")
+FAULT_POINT(writer_dies_before_reply, "A worker dies when a write's events are told and its client is not.")
+FAULT_POINT(writer_dies_before_ring, "A worker dies when a write's cache version is bumped and its events are not told.")

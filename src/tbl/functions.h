@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Functions of sql/api that workers call beside those of the operations,
+ * Functions of sql/api that are called beside those of the operations,
  * sorted by name.
  *
  *	FUNCTION(name, lane, context, inputs, text)
@@ -17,6 +17,8 @@ FUNCTION(control_read, READ, WITHOUT, 2,
     "News of the installation, and the hosts that live.")
 FUNCTION(host_beat, FLEET, WITHOUT, 2,
     "Says that this host lives.")
+FUNCTION(host_leave, FLEET, WITHOUT, 1,
+    "Says that this host has stopped.")
 FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,
@@ -31,5 +33,7 @@ FUNCTION(tenant_get, FLEET, WITHOUT, 1,
     "One tenant with its settings.")
 FUNCTION(tenant_list, FLEET, WITHOUT, 0,
     "All tenants with their settings.")
+FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
+    "How many bytes tenants hold.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")

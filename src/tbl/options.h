@@ -143,6 +143,8 @@ OPTION(sql_dir, path, "", 0, 0, RESTART,
     "beside the program, or the installed one.")
 OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
+OPTION(storage_round, span, "1min", 100, 86400000, RELOAD,
+    "How often what tenants with a max_storage hold is measured anew.")
 OPTION(tenant_places, count, "4096", 16, 65536, RESTART,
     "Tenants whose use can be counted, which those that have a limit need. "
     "One keeps its place until the server ends.")

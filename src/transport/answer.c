@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
+#include "core/tenant.h"
 #include "plat/deflate.h"
 #include "plat/digest.h"
 
@@ -22,14 +23,17 @@
 	"X-Frame-Options: DENY\r\n"					\
 	"Content-Security-Policy: default-src 'none'; "			\
 	"frame-ancestors 'none'"
-#define SHARING								\
+#define SHARED								\
 	"\r\nAccess-Control-Allow-Origin: *\r\n"			\
 	"Access-Control-Expose-Headers: *"
 static h2o_iovec_t always_name = { (char *)(uintptr_t)
     "X-Content-Type-Options", sizeof "X-Content-Type-Options" - 1 };
-static const text always[DOORS] = {
-	[DOOR_FRONT] = TEXT(SECURITY SHARING),
-	[DOOR_ADMIN] = TEXT(SECURITY),
+/* Whose pages may read an answer. */
+enum sharing { SHARED_WITH_NOBODY, SHARED_WITH_LISTED, SHARED_WITH_ALL };
+static const text always[] = {
+	[SHARED_WITH_NOBODY] = TEXT(SECURITY),
+	[SHARED_WITH_LISTED] = TEXT(SECURITY),	/* and who is: add_sharing */
+	[SHARED_WITH_ALL] = TEXT(SECURITY SHARED),
 };
 
 #define HEADERS_MOST 20
@@ -164,6 +168,56 @@ pack(struct op *op)
 	op->answer.body = text_from(op->held->at, op->held->len);
 }
 
+static enum sharing
+sharing_of(const struct peer *peer, const struct tenant *tenant)
+{
+	if (peer->door == DOOR_ADMIN)
+		return (SHARED_WITH_NOBODY);
+	return (tenant == NULL || tenant->allows_any_origin ?
+	    SHARED_WITH_ALL : SHARED_WITH_LISTED);
+}
+
+static bool
+may_be_read(const struct op *op, enum sharing sharing)
+{
+	return (sharing == SHARED_WITH_ALL ||
+	    (sharing == SHARED_WITH_LISTED && op->origin.at != NULL &&
+	    tenant_origin_allows(op->tenant, op->origin)));
+}
+
+/* The one page that asks, where the tenant lists it. */
+static void
+add_sharing(struct peer *peer)
+{
+	struct op *op = peer->op;
+
+	if (!may_be_read(op, SHARED_WITH_LISTED))
+		return;
+	add_named(peer, TEXT("access-control-allow-origin"), op->origin);
+	add_named(peer, TEXT("access-control-expose-headers"), TEXT("*"));
+}
+
+static bool
+may_be_packed(const struct op *op)
+{
+	return (is_json(&op->answer) && (int64_t)op->answer.body.len >=
+	    op->ground->conf->compress_min);
+}
+
+/* By which headers of the request the answer differs, in one line. */
+static void
+add_vary(struct peer *peer, enum sharing sharing)
+{
+	bool is_by_origin = sharing == SHARED_WITH_LISTED;
+
+	if (may_be_packed(peer->op))
+		add(peer, H2O_TOKEN_VARY, is_by_origin ?
+		    TEXT("Accept-Encoding, Origin") :
+		    TEXT("Accept-Encoding"));
+	else if (is_by_origin)
+		add(peer, H2O_TOKEN_VARY, TEXT("Origin"));
+}
+
 /* Tag, 304 and compression. false: the client has it already. */
 static bool
 settle_representation(struct peer *peer)
@@ -173,14 +227,10 @@ settle_representation(struct peer *peer)
 	bool is_get = text_is(op->method, TEXT("GET")) ||
 	    text_is(op->method, TEXT("HEAD"));
 	bool has_tag = is_get && answer->status == 200;
-	bool is_packed = false;
+	bool is_packed = may_be_packed(op) &&
+	    answer_takes_gzip(asked(peer, H2O_TOKEN_ACCEPT_ENCODING));
 	text tag = TEXT_NONE;
 
-	if ((int64_t)answer->body.len >= op->ground->conf->compress_min) {
-		add(peer, H2O_TOKEN_VARY, TEXT("Accept-Encoding"));
-		is_packed = answer_takes_gzip(asked(peer,
-		    H2O_TOKEN_ACCEPT_ENCODING));
-	}
 	if (has_tag) {
 		tag = tag_of(op);
 		if (is_packed)
@@ -229,7 +279,7 @@ add_limit(struct peer *peer)
 }
 
 static void
-add_rare(struct peer *peer)
+add_rare(struct peer *peer, enum sharing sharing)
 {
 	struct op *op = peer->op;
 	const struct answer *answer = &op->answer;
@@ -242,10 +292,11 @@ add_rare(struct peer *peer)
 		add(peer, H2O_TOKEN_RETRY_AFTER,
 		    number_text(op, answer->retry_after_s));
 	else if (answer->err != ERR_none &&
-	    (answer->status == 503 || answer->status == 429))
+	    (answer->status == 503 || answer->status == 429 ||
+	    answer->err == ERR_idempotency_in_progress))
 		add(peer, H2O_TOKEN_RETRY_AFTER, RETRY_AFTER);
 	if (answer->status == 204 && answer->allow.at != NULL &&
-	    peer->door == DOOR_FRONT) {
+	    may_be_read(op, sharing)) {
 		add_named(peer, TEXT("access-control-allow-methods"),
 		    answer->allow);
 		add_named(peer, TEXT("access-control-allow-headers"),
@@ -261,12 +312,13 @@ add_rare(struct peer *peer)
 static text
 may_keep(const struct op *op)
 {
-	if (op->cached != NULL || (op->row != NULL &&
-	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW) &&
-	    op->answer.status == 200))
-		return (op->caller == NULL ? TEXT("no-cache") :
-		    TEXT("private, no-cache"));
-	return (TEXT("no-store"));
+	bool is_read = op->cached != NULL || (op->row != NULL &&
+	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW));
+
+	if (!is_read || op->answer.status != 200)
+		return (TEXT("no-store"));
+	return (op->caller == NULL ? TEXT("no-cache") :
+	    TEXT("private, no-cache"));
 }
 
 static void
@@ -288,6 +340,7 @@ answer_prepare(struct peer *peer)
 	h2o_req_t *req = peer->req;
 	struct op *op = peer->op;
 	struct answer *answer = &op->answer;
+	enum sharing sharing = sharing_of(peer, op->tenant);
 	h2o_header_t *first;
 
 	must(op->is_answered);
@@ -295,7 +348,9 @@ answer_prepare(struct peer *peer)
 	h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
 	first = &req->res.headers.entries[req->res.headers.size++];
 	*first = (h2o_header_t){ .name = &always_name, .value =
-	    h2o_iovec_init(always[peer->door].at, always[peer->door].len) };
+	    h2o_iovec_init(always[sharing].at, always[sharing].len) };
+	if (sharing == SHARED_WITH_LISTED)
+		add_sharing(peer);
 	add_named(peer, TEXT("x-request-id"), op->request_id);
 	add(peer, H2O_TOKEN_CACHE_CONTROL, may_keep(op));
 	for (unsigned i = 0; i < answer->headers_count; i++)
@@ -304,7 +359,8 @@ answer_prepare(struct peer *peer)
 	if (op->limit.applies)
 		add_limit(peer);
 	if (answer->status != 200)
-		add_rare(peer);
+		add_rare(peer, sharing);
+	add_vary(peer, sharing);
 	if (is_json(answer) && !settle_representation(peer)) {
 		answer->status = 304;
 		answer->media_type = TEXT_NONE;
@@ -353,10 +409,10 @@ answer_write_refusal(const struct peer *peer, enum err err, struct buf *out)
 	    "Content-Length: %zu\r\nContent-Type: application/json\r\n"
 	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n", status,
 	    status_reason(status), body.len, id);
-	if (status == 503)
+	if (status == 503 || status == 429)
 		buf_printf(out, "Retry-After: %s\r\n", RETRY_AFTER.at);
 	buf_printf(out, "%s: %s\r\n\r\n", always_name.base,
-	    always[peer->door].at);
+	    always[sharing_of(peer, NULL)].at);
 	buf_add(out, body);
 	arena_fini(&arena);
 	COUNT(requests);

@@ -8,6 +8,8 @@
  *  2. No answer tells what software made it.
  *  3. A tag is strong: the same tag, the same bytes. What is compressed has
  *     a tag of its own.
+ *  4. Pages of other origins read what a tenant lets them (his origins), and
+ *     what is no tenant's; nothing at the operators' door.
  *
  *	op_reply(…) -> answer_send(peer)
  */

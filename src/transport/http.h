@@ -35,7 +35,7 @@ struct http_setup {
 	struct segment		*segment;
 	unsigned		 slot;
 	const struct conf	*conf;
-	struct service		*service;	/* destroyed before */
+	struct service		*service;	/* closed before */
 	/* There are no descriptors left to accept with; may be NULL. */
 	void			(*on_full)(void *context);
 	void			*context;

@@ -11,6 +11,7 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "base/stamp.h"
+#include "core/tenant.h"
 #include "plat/addresses.h"
 #include "plat/segment.h"
 #include "transport/answer.h"
@@ -73,6 +74,7 @@ on_close(void *context)
 		    QUOTA_CONNECTIONS);
 	if (peer->has_place)
 		addresses_give(ground->slot, peer->who);
+	limit_connection_end(&peer->counted, ground->slot);
 	if (peer->linger_fd >= 0)
 		linger_begin(&peers->lingering, peer->linger_fd, clock_ms());
 	if (peer->refusal != ERR_none)
@@ -166,6 +168,23 @@ peer_of(const h2o_req_t *req)
 	h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
 
 	return (object_cast(struct peer, PEER_MAGIC, sock->on_close.data));
+}
+
+enum err
+peer_use_for(struct peer *peer, const struct tenant *tenant)
+{
+	unsigned slot = peer->peers->ground->slot;
+	bool has_limit = tenant->max_connections != TENANT_NO_LIMIT;
+
+	if (peer->counted == NULL && !has_limit)
+		return (ERR_none);
+	if (peer->counted != NULL && has_limit &&
+	    peer->tenant == tenant->id)
+		return (ERR_none);
+	limit_connection_end(&peer->counted, slot);
+	peer->tenant = tenant->id;
+	return (limit_connection(tenant, slot, clock_ms() / 1000,
+	    &peer->counted));
 }
 
 void

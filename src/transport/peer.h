@@ -16,7 +16,8 @@
  * Holds always:
  *  1. A peer lives as long as its socket; on_close ends both.
  *  2. What it took of the host's quotas it gives back, exactly once; if its
- *     process dies the master does.
+ *     process dies the master does. It is of one tenant at a time: that of
+ *     its latest request.
  *  3. A connection over a limit is answered before it is closed, as long as
  *     there are not more than REFUSED_MAX of them.
  *  4. What arrives is bounded in time and in memory, and what leaves in
@@ -75,6 +76,8 @@ struct peer {
 	bool		 has_place;	/* in plat/addresses */
 	bool		 is_closing;
 	uint64_t	 who;
+	struct tenant_place *counted;	/* among whose connections it is */
+	int32_t		 tenant;	/* where counted is not NULL */
 	struct address	 address;
 	char		 address_text[INET6_ADDRSTRLEN];
 	size_t		 address_len;
@@ -108,6 +111,8 @@ struct peer	*peers_accept(struct peers *peers, h2o_socket_t *sock,
 		    enum door door);
 struct peer	*peer_of(const h2o_req_t *req);
 
+/* Its request is the tenant's: so is the connection, unless he has too many. */
+enum err	 peer_use_for(struct peer *peer, const struct tenant *tenant);
 /* When it closes, its client is heard out, so that it sees the answer. */
 void	peer_linger(struct peer *peer);
 /* Answers a request that has not arrived whole, and closes. */

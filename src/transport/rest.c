@@ -6,6 +6,7 @@
 #include "transport/rest.h"
 
 #include "base/conf.h"
+#include "base/count.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "core/act.h"
@@ -172,10 +173,19 @@ read_headers(struct op *op, const h2o_req_t *req)
 		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
 			if (name.len == fields[j].name.len &&
 			    text_is(name, fields[j].name))
-				*fields[j].value = text_of_iovec(
-				    req->headers.entries[i].value);
+				/* h2o leaves the blanks behind a value. */
+				*fields[j].value = text_trim(text_of_iovec(
+				    req->headers.entries[i].value));
 	}
 	op_name(op, id);
+}
+
+/* What lies outside of these two is the server's own, nobody's in them. */
+static bool
+is_of_tenant(const struct op *op)
+{
+	return (op->slug.at != NULL || (op->door == DOOR_FRONT &&
+	    text_begins(op->path, TEXT("/api/"))));
 }
 
 static struct op *
@@ -204,6 +214,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 		op->host = text_of_iovec(req->input.authority);
 	if (peer->is_trusted)
 		believe_proxy(peer);
+	if (is_of_tenant(op))
+		act_find_tenant(op);
 	return (op);
 }
 
@@ -288,14 +300,33 @@ is_answered_from_cache(struct op *op)
 	    text_is(op->method, TEXT("HEAD"))) && act_from_cache(op));
 }
 
+/* It counts to its tenant from here on, as far as he may have more. */
+static bool
+is_within_connections(struct peer *peer)
+{
+	struct op *op = peer->op;
+	enum err err = ERR_none;
+
+	if (op->tenant != NULL)
+		err = peer_use_for(peer, op->tenant);
+	if (err == ERR_none)
+		return (true);
+	COUNT(connections_refused);
+	op->answer.has_to_close = true;
+	op_fail(op, err);
+	return (false);
+}
+
 static void
 dispatch(struct rest *rest, struct peer *peer)
 {
 	struct op *op = peer->op;
 	enum err err = ERR_none;
 
-	if (is_answered_from_cache(op) || !find_row(rest, op) ||
-	    !act_admit(op))
+	/* Of a tenant that is not there, no path and no method is. */
+	if ((op->slug.at != NULL && !act_has_tenant(op)) ||
+	    !is_within_connections(peer) || is_answered_from_cache(op) ||
+	    !find_row(rest, op) || !act_admit(op))
 		return;
 	if (op->body.len != 0)
 		err = check_body(peer);

@@ -2,11 +2,13 @@
 /*
  * REST: from a request of h2o's to an operation, and its answer back.
  *
- *	h2o_req_t -> path -> route -> method -> who -> body -> inputs ->
- *		     400     404      405	401    415 400 400
- *	operation -> answer
+ *	h2o_req_t -> tenant -> path -> route -> method -> who -> body ->
+ *		     404 429   400     404	405	  401	 415 400
+ *	inputs -> operation -> answer
+ *	400
  *
- * A read that is public and kept (core/cache) is answered before all that.
+ * What is public and kept (core/cache) is answered as soon as its tenant is
+ * known.
  *
  * Holds always:
  *  1. Checks come in the order drawn here, so that a client is always told

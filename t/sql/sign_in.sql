@@ -2,13 +2,20 @@
 --
 -- Admins, revoked tokens, tickets, secrets.
 
-SELECT plan(38);
+SELECT plan(49);
 
 -- admins
 SELECT is(body, '{"id" : 1, "name" : "Ann", "role" : "admin"}', 'an admin')
 FROM t.fleet($$api.admin_add(t.ctx(), 'Ann', 'admin', 'look', 'hash')$$);
-SELECT is(body::jsonb, '{"id":1,"name":"Ann","role":"admin","hash":"hash"}',
-    'is found') FROM t.server($$api.admin_find(t.ctx(), 'look')$$);
+SELECT is(body::jsonb - 'moment',
+    '{"id":1,"name":"Ann","role":"admin","hash":"hash"}', 'is found')
+FROM t.server($$api.admin_find(t.ctx(), 'look')$$);
+SELECT ok((body::json->>'moment')::timestamptz
+    BETWEEN now() - interval '1 millisecond' AND clock_timestamp(),
+    'and the moment') FROM t.server($$api.admin_find(t.ctx(), 'look')$$);
+SELECT ok((body::json->>'moment')::timestamptz
+    BETWEEN now() - interval '1 millisecond' AND clock_timestamp(),
+    'for tokens too') FROM t.fleet($$api.token_moment(t.ctx())$$);
 SELECT is_empty($$SELECT * FROM t.server('api.admin_find(t.ctx(), ''x'')')$$,
     'another key is nobody''s');
 SELECT is_empty($$SELECT * FROM t.server(
@@ -31,7 +38,8 @@ SELECT throws_ok($$SELECT t.fleet('api.admin_revoke(t.ctx(), ''Bob'')')$$,
     'PT404', 'admin_not_found', 'nobody is not revoked');
 CREATE TEMP TABLE gone AS SELECT row_number() OVER () AS n, a.*
 FROM t.fleet($$api.admin_revoke(t.ctx(), 'Ann')$$) a;
-SELECT is(body, '{"id":1}', 'revoked') FROM gone WHERE n = 1;
+SELECT is(body::jsonb, '{"id":1,"name":"Ann","came_from":"command"}',
+    'revoked') FROM gone WHERE n = 1;
 SELECT is(stream, 'control', 'which is told') FROM gone WHERE n = 2;
 SELECT matches(body, '"data":{"tenant":1,"name":"Ann","before":"[^"]+Z"}}$',
     'with his name and the moment') FROM gone WHERE n = 2;
@@ -56,16 +64,43 @@ FROM t.fleet($$api.admin_list(t.ctx())$$);
 -- from the configuration
 SELECT is(status, 201, 'one by command')
 FROM t.fleet($$api.admin_add(t.ctx(), 'Cid', 'bot', 'lc', 'h')$$);
-SELECT is(body, '{"added":2,"revoked":0}', 'two by configuration')
+SELECT is(body::jsonb,
+    '{"added":0,"revoked":0,"wanted":[0,1],"refused":[]}',
+    'without hashes only what is missing is told')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{A,B}', '{la,lb}',
+    '{NULL,NULL}')$$);
+SELECT is(body::jsonb, '{"added":2,"revoked":0,"wanted":[],"refused":[]}',
+    'two by configuration')
 FROM t.fleet($$api.admin_sync(t.ctx(), '{A,B}', '{la,lb}', '{ha,hb}')$$);
-SELECT is(body, '{"added":0,"revoked":0}', 'again: nothing to do')
-FROM t.fleet($$api.admin_sync(t.ctx(), '{A,B}', '{la,lb}', '{x,y}')$$);
+SELECT is(body::jsonb, '{"added":0,"revoked":0,"wanted":[],"refused":[]}',
+    'again: nothing to do')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{A,B}', '{la,lb}',
+    '{NULL,NULL}')$$);
 SELECT is(array_agg(coalesce(status::text, stream)), '{200,control,control}',
     'one has another key, one is gone')
 FROM t.fleet($$api.admin_sync(t.ctx(), '{A}', '{new}', '{ha}')$$);
 SELECT is(array_agg(name || lookup ORDER BY name), '{Anew,Cidlc}',
     'what is left')
 FROM partyline.admin WHERE revoked_at IS NULL;
+SELECT is(count(*), 2::bigint, 'who is new without a hash')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{D}', '{ld}', '{NULL}')$$);
+SELECT is(count(*), 0::bigint, 'keeps nobody who is gone')
+FROM partyline.admin WHERE revoked_at IS NULL AND name = 'A';
+SELECT is(body::jsonb, jsonb_build_object('added', 1, 'revoked', 0,
+    'wanted', '{}'::int[], 'refused', ARRAY[
+    '{"name":"Cid","why":"a command added another of this name"}'::jsonb,
+    '{"name":"E","why":"a command added another with this key"}']),
+    'what commands added stays theirs')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{A,Cid,E}', '{la,le,lc}',
+    '{ha,he,hc}')$$);
+SELECT is((SELECT body::json->>'came_from' FROM
+    t.fleet($$api.admin_revoke(t.ctx(), 'A')$$) WHERE status > 0),
+    'configuration', 'a command revokes one of the configuration');
+SELECT is(body::json->'refused'->0->>'why', 'a command revoked this key',
+    'no start brings him back')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{A}', '{la}', '{ha}')$$);
+SELECT is((body::json->>'added')::int, 1, 'another key does')
+FROM t.fleet($$api.admin_sync(t.ctx(), '{A}', '{another}', '{ha}')$$);
 
 -- tokens
 SELECT is(array_agg(coalesce(status::text, body)) FILTER (WHERE status > 0),
@@ -76,6 +111,13 @@ FROM t.fleet($$api.token_revoke(t.ctx(), 'jti', now() + '1 hour')$$);
 SELECT is(count(*), 1::bigint, 'it is listed once')
 FROM t.fleet('api.revocation_list()') a, json_array_elements(a.body::json) o
 WHERE o->>'kind' = 'token' AND o->>'value' = 'jti';
+
+SELECT is(count(*), 2::bigint, 'all of a name')
+FROM t.fleet($$api.token_revoke_name(t.ctx(), 'Kosmi')$$);
+SELECT is(count(*), 1::bigint, 'are listed')
+FROM t.fleet('api.revocation_list()') a, json_array_elements(a.body::json) o
+WHERE o->>'kind' = 'name' AND o->>'value' = 'Kosmi'
+    AND (o->>'before')::timestamptz <= clock_timestamp();
 
 -- tickets
 SELECT throws_ok($$SELECT t.server(

@@ -63,7 +63,7 @@ is_like(int64_t a, int64_t b)
 static void
 lookups(void)
 {
-	static const char long_key[KEY_MAX + 1] = "k";
+	static char long_key[4 * KEY_SIGNS_MAX + 1];
 	char one[KEY_LOOKUP_SIZE], other[KEY_LOOKUP_SIZE];
 
 	test("a lookup is an HMAC of tenant and key");
@@ -92,8 +92,21 @@ lookups(void)
 	test("what can be a key");
 	ok(key_is_fit(TEXT("a")));
 	ok(!key_is_fit(TEXT("")));
-	ok(key_is_fit(text_from(long_key, KEY_MAX)));
-	ok(!key_is_fit(text_from(long_key, KEY_MAX + 1)));
+	ok(!key_is_fit(TEXT("a\0")));
+	ok(!key_is_fit(TEXT("a\xff")));
+	long_key[sizeof long_key - 1] = 'k';
+	for (unsigned i = 0; i < KEY_SIGNS_MAX; i++)
+		memcpy(long_key + 4 * i, "\xf0\x9f\x8e\xb2", 4);
+	ok(key_is_fit(text_from(long_key, 4 * KEY_SIGNS_MAX)));
+	ok(!key_is_fit(text_from(long_key, sizeof long_key)));
+
+	test("what cannot be one has a lookup and proves nothing");
+	key_lookup(SECRET, 1, text_from(long_key, sizeof long_key), one);
+	key_lookup(SECRET, 1, text_from(long_key, sizeof long_key - 1),
+	    other);
+	ok(!text_is(text_of(one), text_of(other)));
+	key_lookup(SECRET, 1, TEXT_NONE, other);
+	ok(!key_check_nobody(text_from(long_key, sizeof long_key)));
 }
 
 static void
@@ -142,6 +155,14 @@ known_answers(void)
 	ok(key_check(TEXT("password"), TEXT("scrypt$1024$8$16$" SALT
 	    "$e20f368ecfc124b3b6f7db47b7d7538b"
 	    "95883eeab5e9d71720a2381f59086007")));
+
+	test("up to eight times the work of today, and no more");
+	ok(key_check(TEXT("password"), TEXT("scrypt$16384$8$8$" SALT
+	    "$fbb50dac02bbe14744bcf2db2aba32ed"
+	    "d1a967630cc2da222edbde14e150d0b1")));
+	ok(!key_check(TEXT("password"), TEXT("scrypt$16384$8$9$" SALT
+	    "$f585660d9264e7857f3ba27c1074cdfa"
+	    "abb3e5a7f117df3d0ab127cf3550ff54")));
 }
 
 #define BAD(costs) "scrypt$" costs "$" SALT "$" PROOF

@@ -299,7 +299,7 @@ crafted_tokens(void)
 {
 	const char *source = getenv("T_SOURCE");
 	static char path[2048], whole[256 * 1024];
-	struct crafted row = plain;
+	static struct crafted row;	/* its name is the test's */
 	unsigned count = 0;
 	text line, rest;
 	FILE *file;
@@ -309,6 +309,7 @@ crafted_tokens(void)
 	file = fopen(path, "r");
 	if (file == NULL)
 		return (0);
+	row = plain;
 	rest = text_from(whole, fread(whole, 1, sizeof whole, file));
 	fclose(file);
 	while (text_cut(rest, '\n', &line, &rest)) {

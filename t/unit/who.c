@@ -227,6 +227,7 @@ revoked_names(void)
 
 	test("news may come late and twice: the latest moment counts");
 	who_book_revoke_name(book, 1, TEXT("Bob"), NOW * 1000 - 100);
+	is(find(at), ERR_invalid_token);
 	who_book_revoke_name(book, 1, TEXT("Bob"), NOW * 1000);
 	is(find(at), ERR_invalid_token);
 	is(find(late), ERR_none);

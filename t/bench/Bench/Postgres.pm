@@ -12,7 +12,7 @@ package Bench::Postgres;
 use strict;
 use warnings;
 
-use Bench qw(output spawn stop_with wait_for said);
+use Bench qw(output said spawn stop_with tree wait_for);
 
 my $user = 'bench';
 
@@ -100,11 +100,15 @@ sub tidy {
 }
 
 # pgbench with this script: transactions, the rate, and those that failed.
+# It is over when its backends are gone, so that their cost is all told.
 sub pgbench {
 	my ($self, $core, $seconds, $database, $script) = @_;
+	my $count_before = () = tree($self->{pid});
 	my $out = output('taskset', '-c', $core, "$self->{bin}/pgbench",
 		qw(-n -M prepared -c 4 -j 1 -T), $seconds, '-f', $script,
 		'-U', $user, '-h', $self->{sockets}, $database);
+	wait_for('the end of pgbench',
+		sub { (() = tree($self->{pid})) <= $count_before });
 	my ($count)  = $out =~ /actually processed: (\d+)/ or die $out;
 	my ($rate)   = $out =~ /tps = ([\d.]+)/;
 	my ($failed) = $out =~ /failed transactions: (\d+)/;

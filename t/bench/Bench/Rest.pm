@@ -78,6 +78,7 @@ sub partyline {
 		  "listen = 127.0.0.1:$port",
 		'workers = 1',
 		"state_dir = $folder/$database-state",
+		"sql_dir = $here/../../sql",
 		'access_log = off',
 		'log_level = warn',
 		qq(admin_key = "$key"),

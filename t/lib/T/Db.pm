@@ -1,37 +1,45 @@
 # SPDX-License-Identifier: MIT
 package T::Db;
 
-# A database of its own for whoever asks, cloned from the run's template.
+# A database of its own for whoever asks, cloned from the run's template: it
+# is migrated, and belongs to a role that is no superuser, as one of the
+# product does.
 #
 #	my $db = T::Db->new;
 #	T::Server->start(set => { database_url => $db->url });
 #	is($db->query('SELECT count(*) FROM thing'), 3);
+#	my $db = T::Db->new(empty => 1);	nobody migrated it
+#	T::Run::migrate($db->url($T::Db::owner));
+#
+# url logs in as the server does; $T::Db::owner owns the schema, and as
+# $T::Db::super, like query, everything may be done.
 
 use strict;
 use warnings;
 use T::Run;
 
+our ($login, $owner, $super) = @T::Run::roles;
 my $made = 0;
 
 sub new {
-	my ($class) = @_;
+	my ($class, %options) = @_;
+	my $template = $options{empty} ? 'template0' : 'partyline_template';
 	my $self = bless {
-		name  => "t_$$" . '_' . ++$made,
-		owner => $$,
+		name => "t_$$" . '_' . ++$made,
+		pid  => $$,
 	}, $class;
 
-	T::Run::psql('postgres',
-		"CREATE DATABASE $self->{name} TEMPLATE partyline_template");
+	T::Run::psql('postgres', "CREATE DATABASE $self->{name} "
+		. "TEMPLATE $template OWNER $owner");
 	return $self;
 }
 
 sub name { return $_[0]{name} }
 
 sub url {
-	my ($self) = @_;
+	my ($self, $role) = @_;
 
-	return "postgresql://partyline\@/$self->{name}?host="
-	    . T::Run::sockets();
+	return T::Run::url($self->{name}, $role // $login);
 }
 
 sub query {
@@ -43,7 +51,7 @@ sub query {
 sub DESTROY {
 	my ($self) = @_;
 
-	return if $self->{owner} != $$ || ${^GLOBAL_PHASE} eq 'DESTRUCT';
+	return if $self->{pid} != $$ || ${^GLOBAL_PHASE} eq 'DESTRUCT';
 	local ($@, $?);
 	eval {
 		T::Run::psql('postgres',

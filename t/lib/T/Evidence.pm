@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 package T::Evidence;
 
-# What a run exercised: option, error, counter, fault, command, request.
+# What a run exercised: option, error, counter, fault, command, operation (one
+# that succeeded); and mismatch, where an answer was not as it is described.
 # Every process of the run appends to a file of its own; t/99-every-row.t
 # reads them all and compares with the tables.
 #
@@ -37,14 +38,6 @@ sub seen {
 		chomp, $names{$_} = 1 while <$file>;
 	}
 	return \%names;
-}
-
-# A request: its method and path, which name an operation.
-sub request {
-	my ($method, $path) = @_;
-
-	record(request => "$method " . $path =~ s/\?.*//sr);
-	return;
 }
 
 # What partyline status told: counters, gauges and histograms that moved.

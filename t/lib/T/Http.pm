@@ -12,6 +12,7 @@ package T::Http;
 #	T::Http->get($server, '/livez', 'Accept-Encoding' => 'gzip')->{status};
 #
 # headers: the last value by name in lower case; names: [name, value] of all.
+# Each answer is held against what the program says of itself (T::OpenApi).
 # answer() is undef where the line was cut or nothing came in time; why() says
 # which. Header lines are kept as they were sent: all of them are in head.
 
@@ -22,7 +23,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Scalar::Util qw(blessed);
 use Time::HiRes  qw(time);
-use T::Evidence;
+use T::OpenApi;
 use T::Wait;
 
 sub connect {
@@ -55,6 +56,8 @@ sub send {
 	local $SIG{PIPE} = 'IGNORE';
 	my $at = 0;
 
+	push @{ $self->{asked} }, [$1, $2]
+	    if $bytes =~ m{\A([A-Z]+) (\S+) HTTP/1\.[01]\r\n};
 	while ($at < length $bytes) {
 		my $n = syswrite $self->{socket}, $bytes,
 		    length($bytes) - $at, $at;
@@ -150,7 +153,10 @@ sub answer {
 		$answer{body} = $self->{got};
 		$self->{got}  = '';
 	}
-	T::Evidence::answer($status, $answer{body});
+	my ($method, $target) = @{ shift @{ $self->{asked} } // [] };
+
+	T::OpenApi::answered($options{to_head} ? 'HEAD' : $method, $target
+		// '', \%answer);
 	return \%answer;
 }
 
@@ -183,7 +189,6 @@ sub request {
 	while (my ($name, $value) = splice @headers, 0, 2) {
 		$head .= "$name: $value\r\n";
 	}
-	T::Evidence::request($method, $path);
 	$head .= 'Content-Length: ' . length($body) . "\r\n" if defined $body;
 	$client->send("$head\r\n" . ($body // ''));
 	return $client->answer(to_head => $method eq 'HEAD')

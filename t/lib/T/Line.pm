@@ -18,6 +18,7 @@ use File::Temp ();
 use IO::Select;
 use IO::Socket::UNIX;
 use POSIX ();
+use T::Db;
 use T::Run;
 use T::Wait;
 
@@ -38,9 +39,9 @@ sub new {
 }
 
 sub url {
-	my ($self) = @_;
+	my ($self, $role) = @_;
 
-	return "postgresql://partyline\@/$self->{name}?host=$self->{dir}";
+	return T::Run::url($self->{name}, $role // $T::Db::login, $self->{dir});
 }
 
 sub will {

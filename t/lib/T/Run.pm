@@ -22,6 +22,9 @@ use File::Temp     ();
 use POSIX          ();
 use T::Wait;
 
+# Who logs in as the server does, who owns the schema, who may do all.
+our @roles = qw(partyline_login partyline_owner postgres);
+
 my $root = abs_path(dirname(abs_path(__FILE__)) . '/../../..');
 my $owner;
 my %pids;
@@ -119,20 +122,51 @@ sub start_postgres {
 	my $data = "$ENV{T_RUN}/data/postgres";
 
 	finishes('initdb', unprivileged('KILL'), "$bin/initdb", '-D', $data,
-	    qw(-A trust -U partyline --no-sync -E UTF8 --locale=C.UTF-8));
+	    qw(-A trust -U postgres --no-sync -E UTF8 --locale=C.UTF-8));
 	$pids{postgres} = spawn(
 		'postgres',           unprivileged('INT'),
 		"$bin/postgres",      '-D', $data,
 		map { ('-c', $_) } 'listen_addresses=',
 		"unix_socket_directories=$ENV{T_RUN}/s", 'fsync=off',
 		'synchronous_commit=off', 'full_page_writes=off',
-		'max_connections=200', 'shared_buffers=32MB',
+		'max_connections=300', 'shared_buffers=32MB',
 		'timezone=UTC'
 	);
 	wait_until {
 		system("$bin/pg_isready", '-q', '-h', "$ENV{T_RUN}/s") == 0;
 	} 30 or die "PostgreSQL does not start; see $ENV{T_RUN}/postgres.log\n";
-	psql('postgres', 'CREATE DATABASE partyline_template');
+	make_template();
+	return;
+}
+
+# What every T::Db is cloned from, migrated by the program itself.
+sub make_template {
+	my ($login, $owner) = @roles;
+
+	psql('postgres', $_)
+	    for "CREATE ROLE $owner LOGIN CREATEROLE",
+	    "CREATE ROLE $login LOGIN NOINHERIT",
+	    "CREATE DATABASE partyline_template OWNER $owner";
+	migrate(url('partyline_template', $owner));
+	psql('postgres', "GRANT partyline_server, partyline_fleet TO $login");
+	return;
+}
+
+sub url {
+	my ($database, $role, $sockets) = @_;
+
+	return "postgresql://$role\@/$database?host="
+	    . ($sockets // sockets());
+}
+
+# Brings a database to the schema of the sources.
+sub migrate {
+	my ($url, $sql_dir) = @_;
+
+	delete local @ENV{ grep { /^PARTYLINE_|^PG/ } keys %ENV };
+	finishes('migrate', program(), 'migrate', map { ('--set', $_) }
+		"database_url=$url", "migrate_url=$url",
+		'sql_dir=' . ($sql_dir // source() . '/sql'));
 	return;
 }
 
@@ -153,7 +187,7 @@ sub psql {
 	my ($database, $sql) = @_;
 	my @command = (
 		postgres_bin() . '/psql',
-		qw(-X -q -A -t -w -v ON_ERROR_STOP=1 -U partyline),
+		qw(-X -q -A -t -w -v ON_ERROR_STOP=1 -U postgres),
 		'-h', sockets(), '-d', $database, '-c', $sql
 	);
 

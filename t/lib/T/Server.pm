@@ -37,6 +37,7 @@ use T::Command ();
 use T::Db;
 use T::Evidence;
 use T::Http;
+use T::OpenApi;
 use T::Redis;
 use T::Run;
 use T::Wait;
@@ -366,6 +367,18 @@ sub worker_pid {
 
 # --- talking to it -----------------------------------------------------
 
+# An answer as T::Http gives it.
+sub of_mojo {
+	my ($res) = @_;
+	my $headers = $res->headers->to_hash;
+
+	return {
+		status  => $res->code,
+		headers => { map { lc $_ => $headers->{$_} } keys %$headers },
+		body    => $res->body
+	};
+}
+
 # A Test::Mojo for this server: relative addresses are its own.
 sub mojo {
 	my ($self) = @_;
@@ -387,11 +400,10 @@ sub mojo {
 		$tx->on(finish => sub {
 			my ($ended) = @_;
 
-			T::Evidence::request($ended->req->method,
-				$ended->req->url->path->to_string);
-			T::Evidence::answer($ended->res->code // 0,
-				$ended->res->body)
-			    if !$ended->is_websocket;
+			T::OpenApi::answered($ended->req->method,
+				$ended->req->url->path->to_string,
+				of_mojo($ended->res))
+			    if !$ended->is_websocket && $ended->res->code;
 		});
 	});
 	return $mojo;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool that has the fleet's lane alone.
+ */
+#include "jobs/ground.h"
+
+#include "base/conf.h"
+#include "base/count.h"
+#include "store/schema.h"
+
+/* What jobs ask. */
+static const enum function asked[] = { FUNCTION_tenant_list,
+    FUNCTION_tenant_usage };
+#define ASKED (sizeof asked / sizeof asked[0])
+#define NOBODY_ASKS ((unsigned)-1)
+
+void
+ground_say(bool *is_failing, bool fails)
+{
+	GAUGE_ADD(jobs_failing, (int)fails - (int)*is_failing);
+	*is_failing = fails;
+}
+
+static const char *
+on_identity(void *context, const struct db_answer *answer)
+{
+	(void)context;
+	return (schema_check(answer));
+}
+
+static void
+on_state(void *context, enum db_state state, const char *why)
+{
+	struct ground *ground = object_cast(struct ground, GROUND_MAGIC,
+	    context);
+
+	(void)why;
+	GAUGE_SET(db_up, state == DB_UP);
+	ground_say(&ground->is_away, state == DB_DOWN);
+}
+
+struct ground *
+ground_create(struct loop *loop, const struct conf *conf)
+{
+	struct ground *ground = object_create(struct ground, GROUND_MAGIC);
+	struct db_setup setup = { .loop = loop, .statements_count = ASKED,
+	    .on_identity = on_identity, .on_state = on_state,
+	    .context = ground };
+	struct db_statement *statements;
+
+	ground->loop = loop;
+	ground->conf = conf;
+	arena_init(&ground->arena);
+	statements = arena_alloc(&ground->arena, ASKED * sizeof *statements);
+	for (unsigned i = 0; i < FUNCTIONS; i++)
+		ground->place[i] = NOBODY_ASKS;
+	for (unsigned i = 0; i < ASKED; i++) {
+		function_statement(asked[i], &ground->arena, &statements[i]);
+		ground->place[asked[i]] = i;
+	}
+	setup.statements = statements;
+	db_setup_from(&setup, conf);
+	for (enum db_kind kind = 0; kind < DB_KINDS; kind++)
+		if (kind != DB_FLEET)
+			setup.connections[kind] = 0;
+	ground->pool = db_pool_create(&setup);
+	return (ground);
+}
+
+void
+ground_destroy(struct ground **given)
+{
+	struct ground *ground = *given;
+
+	*given = NULL;
+	if (ground == NULL)
+		return;
+	object_check(ground, GROUND_MAGIC);
+	ground->is_closing = true;
+	db_pool_destroy(&ground->pool);
+	arena_fini(&ground->arena);
+	object_free(&ground);
+}
+
+bool
+ground_is_idle(const struct ground *ground)
+{
+	return (db_pool_is_idle(ground->pool));
+}
+
+void
+ground_ask(struct ground *ground, enum function function,
+    const text *inputs, unsigned count,
+    void (*on_answer)(void *, const struct db_answer *), void *me)
+{
+	must(ground->place[function] != NOBODY_ASKS);
+	function_call(ground->pool, ground->place[function],
+	    &(struct function_call){ .function = function,
+	    .inputs = inputs, .count = count, .on_answer = on_answer,
+	    .me = me });
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the jobs of a process stand on: its loop, its configuration, and a
+ * way to PostgreSQL as the fleet role, which sees of all tenants what the
+ * catalogue lists.
+ *
+ * Holds always:
+ *  1. Every question is answered, at the latest by ground_destroy: then as
+ *     one that failed, and is_closing is set.
+ *  2. The gauge jobs_failing says how many jobs cannot be done at present;
+ *     the way to PostgreSQL counts as one of them. /readyz tells of it.
+ *
+ *	ground = ground_create(loop, conf);
+ *	storage = storage_create(ground);
+ *	...
+ *	storage_stop(storage);
+ *	... turns of the loop, until ground_is_idle(ground) ...
+ *	ground_destroy(&ground);
+ *	storage_destroy(&storage);
+ */
+#ifndef JOBS_GROUND_H
+#define JOBS_GROUND_H
+
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "core/function.h"
+
+struct conf;
+struct loop;
+
+struct ground {
+	unsigned		 magic;
+#define GROUND_MAGIC 0x67726f75
+	struct loop		*loop;
+	const struct conf	*conf;
+	struct db_pool		*pool;
+	bool			 is_closing;
+	bool			 is_away;	/* PostgreSQL is */
+	struct arena		 arena;
+	unsigned		 place[FUNCTIONS];	/* in the pool's */
+};
+
+struct ground	*ground_create(struct loop *loop, const struct conf *conf);
+void		 ground_destroy(struct ground **ground);
+/* Whether nothing is on its way to PostgreSQL. */
+bool		 ground_is_idle(const struct ground *ground);
+
+/* Calls a function of the fleet's lane that takes no context. */
+void	ground_ask(struct ground *ground, enum function function,
+	    const text *inputs, unsigned count,
+	    void (*on_answer)(void *, const struct db_answer *), void *me);
+
+/* What a job was is kept by the job; it begins as false. */
+void	ground_say(bool *is_failing, bool fails);
+
+#endif

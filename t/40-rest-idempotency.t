@@ -1,0 +1,431 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+
+# Idempotency-Key with every POST of tbl/operations.h: one effect, one answer,
+# whoever asks again, through whichever worker, whatever died in between.
+
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use T::Client;
+use T::Lock;
+use T::Run;
+use T::Server;
+use T::Table;
+use T::Wait;
+
+my $server = T::Server->start(workers => 2);
+my $db     = $server->db;
+my ($ann, $bert) = map { T::Client->new($server, name => 'Ann',
+	worker => $_) } 1, 2;		# one admin, two connections
+my $cleo = T::Client->new($server, name => 'Cleo', worker => 1);
+my $keys = 0;
+
+sub sql { return $db->query($_[0]) }
+sub key { return 'key-' . ++$keys }
+
+sub flags {
+	my ($ids, $active, $archived) = @_;
+
+	sql("UPDATE partyline.session SET is_active = $active, closed_at = CASE
+		WHEN NOT $active THEN now() END, closed_text = CASE
+		WHEN NOT $active THEN created_text END, archived = $archived
+		WHERE id IN ($ids)");
+	return;
+}
+
+sub flag { return sql("SELECT $_[0] FROM partyline.session WHERE id = $_[1]") }
+
+# Two sessions that are over.
+my ($id, $other) = map {
+	my $made = $ann->post('/api/sessions', '{}')->{json}{id};
+
+	$ann->post("/api/sessions/$made/close");
+	$made;
+} 1, 2;
+
+# For each operation: body, and another one; what makes it possible (again);
+# whether it has been done since, on the first session or the one given; what
+# makes it refuse; what it waits for; how often it was done in all.
+my $seq = 0;
+my %session = (lock => "SELECT FROM partyline.session WHERE id = $id FOR
+	UPDATE");
+my %how = (
+	session_archive => {
+		%session,
+		body  => ['{}', '{"a":1}'],
+		undo  => sub { flags("$id, $other", 'false', 'false') },
+		done  => sub { flag('archived', $_[0]) eq 't' },
+		never => sub { flags($id, 'true', 'false') },
+	},
+	session_bulk => {
+		%session,
+		body => ["{\"action\":\"archive\",\"ids\":[$id]}",
+			"{\"action\":\"archive\",\"ids\":[$other]}"],
+		undo  => sub { flags("$id, $other", 'false', 'false') },
+		done  => sub { flag('archived', $_[0]) eq 't' },
+		never => sub { flags($id, 'true', 'false') },
+	},
+	session_close => {
+		%session,
+		body => ['{"notes":"x"}', '{"notes":"y"}'],
+		undo => sub {
+			flags("$id, $other", 'false', 'false');
+			flags($_[0], 'true', 'false');
+		},
+		done  => sub { flag('is_active', $_[0]) eq 'f' },
+		never => sub { flags($id, 'false', 'false') },
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'session.ended'",
+	},
+	session_create => {
+		body  => ['{"notes":"x"}', ''],
+		undo  => sub { flags('SELECT id FROM partyline.session', 'false',
+			'false') },
+		done  => sub { sql('SELECT count(*) FROM partyline.session
+			WHERE is_active') },
+		never => sub { flags($id, 'true', 'false') },
+		lock  => 'SELECT FROM partyline.counter WHERE tenant_id = 1
+			AND noun = \'session\' FOR UPDATE',
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'session.started'",
+	},
+	session_event_create => {
+		body => ['{"type":"custom.a","data":{"x":1}}',
+			'{"type":"custom.a","data":{"x":1.0}}'],
+		undo => sub {
+			flags("$id, $other", 'false', 'false');
+			$seq = head($_[0]);
+		},
+		done  => sub { head($_[0]) > $seq },
+		never => sub { flags($id, 'false', 'true') },
+		lock  => "SELECT FROM partyline.stream WHERE tenant_id = 1
+			AND name = 'session:$id' FOR UPDATE",
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type LIKE 'custom.%'",
+	},
+	session_unarchive => {
+		%session,
+		body  => ['{}', ''],
+		undo  => sub { flags("$id, $other", 'false', 'true') },
+		done  => sub { flag('archived', $_[0]) eq 'f' },
+		never => undef,		# but for one that is missing
+	},
+	# Keys of anonymous callers, and answers that carry secrets, are not
+	# kept; what changes nothing need not be.
+	auth_login  => undef,
+	auth_ticket => undef,
+	auth_verify => undef,
+);
+my %row = map { $_->{name} => $_ } grep { $_->{method} eq 'POST' }
+    T::Table->rows('operations');
+
+is_deeply([sort keys %how], [sort keys %row],
+	'every POST of the table is looked at here');
+
+sub head {
+	return sql("SELECT head FROM partyline.stream WHERE tenant_id = 1
+		AND name = 'session:$_[0]'");
+}
+
+# What to ask for an operation: path, body, headers.
+sub asking {
+	my ($name, $key, %what) = @_;
+	my $on = $what{on} // $id;
+
+	return ($row{$name}{path} =~ s/\{id\}/$on/r,
+		$what{body} // $how{$name}{body}[0],
+		'Idempotency-Key' => $key);
+}
+
+sub same {
+	my ($answer, $first, $what) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("$answer->{status} $answer->{body}",
+		"$first->{status} $first->{body}", "$what: the same answer");
+	return;
+}
+
+sub in_progress {
+	my ($answer, $what) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	refused($answer, 409, 'idempotency_in_progress', error =>
+		'A request with this Idempotency-Key is still running')
+	    or diag($what);
+	like($answer->{headers}{'retry-after'}, qr/\A[1-9]\d*\z/,
+		"$what: when to ask again");
+	return;
+}
+
+my %test = (
+	'once' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+
+		$how->{undo}->($id);
+		my $first = $ann->post(asking($name, $key));
+		is($first->{status}, $row{$name}{status}, 'done')
+		    or diag($first->{body});
+		ok($how->{done}->($id), 'it had its effect');
+		$how->{undo}->($id);
+		same($_->post(asking($name, $key)), $first, 'again')
+		    for $ann, $bert, $ann;
+		ok(!$how->{done}->($id), 'and no other effect');
+
+		refused($_->post(asking($name, $key,
+			body => $how->{body}[1])), 422,
+			'idempotency_key_reused', error =>
+			'This Idempotency-Key was used with another request')
+		    for $ann, $bert;
+		ok(!$how->{done}->($id), 'another body does nothing');
+		same($bert->post(asking($name, "$key \t")), $first, 'still');
+	},
+	'what it goes with' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+		my $does = sub {
+			my ($what, $who, $key, $on) = @_;
+
+			$how->{undo}->($on // $id);
+			is($who->post(asking($name, $key, on => $on))
+				->{status}, $row{$name}{status}, $what);
+			ok($how->{done}->($on // $id), "$what: its own effect");
+		};
+
+		$does->('a key', $ann, $key);
+		$does->('of another caller', $cleo, $key);
+		$does->('with another session', $ann, $key, $other)
+		    if $row{$name}{path} =~ /\{id\}/;
+		$does->('another key', $ann, $_) for key(), uc $key;
+		$does->('no key', $ann, undef) for 1, 2;
+	},
+	'a refusal is not kept' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+
+		$how->{undo}->($id);
+		if ($how->{never}) {
+			$how->{never}->();
+			my $refusal = $ann->post(asking($name, $key));
+			is($refusal->{status}, 400, 'refused');
+			ok(!defined $refusal->{json}{id}, 'with its reason');
+			$how->{undo}->($id);
+		}
+		is($bert->post(asking($name, $key))->{status},
+			$row{$name}{status}, 'done when it can be');
+		ok($how->{done}->($id), 'it had its effect');
+		if ($row{$name}{path} =~ /\{id\}/) {
+			refused($ann->post(asking($name, key(), on => 999)),
+				404, 'session_not_found');
+		}
+	},
+	'while it runs' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+
+		$how->{undo}->($id);
+		my $lock = T::Lock->take($db, $how->{lock});
+		$ann->ask(post => asking($name, $key));
+		ok($lock->stops(1), 'the first one waits');
+		in_progress($bert->post(asking($name, $key)), 'the same');
+		in_progress($bert->post(asking($name, $key,
+			body => $how->{body}[1])), 'another body');
+		# Behind the first one, on the same connection to PostgreSQL.
+		my $beside = T::Client->new($server, name => 'Ann',
+			worker => 1);
+		$beside->ask(post => asking($name, $key));
+		$lock->release;
+		my $first = $ann->take;
+		is($first->{status}, $row{$name}{status}, 'the first is done');
+		same($beside->take, $first, 'who came behind it');
+		$how->{undo}->($id);
+		same($bert->post(asking($name, $key)), $first, 'after it');
+		ok(!$how->{done}->($id), 'with no other effect');
+	},
+	'its connection to PostgreSQL is ended' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+
+		$how->{undo}->($id);
+		my $before = $how->{count} && sql($how->{count});
+		my $lock = T::Lock->take($db, $how->{lock});
+		$ann->ask(post => asking($name, $key));
+		ok($lock->stops(1), 'it waits');
+		sql(q{SELECT count(pg_terminate_backend(pid)) FROM
+			pg_stat_activity WHERE datname = current_database()
+			AND wait_event_type = 'Lock'});
+		my $lost = $ann->take;
+		is($lost->{status}, 503, 'nobody knows what became of it');
+		like($lost->{headers}{'retry-after'}, qr/\A[1-9]\d*\z/,
+			'when to ask again');
+		$lock->release;
+		is(asked_until_told($name, $key)->{status},
+			$row{$name}{status}, 'it is done when it is repeated');
+		ok($how->{done}->($id), 'it had its effect');
+		is(sql($how->{count}), $before + 1, 'once') if $how->{count};
+	},
+	'the commit was not heard' => sub {
+		my ($name, $how) = @_;
+
+		if (!T::Run::has('WITH_FAULTS')) {
+			pass('that needs a build with fault points');
+			return;
+		}
+		for my $fault (qw(db_lost_before_sync db_lost_after_send)) {
+			my ($key, $before);
+
+			# Another call may pass the point before ours.
+			my $is_lost = wait_until {
+				$key = key();
+				$how->{undo}->($id);
+				$before = $how->{count}
+				    && sql($how->{count});
+				$server->fault(arm => $fault);
+				my $answer = $ann->post(asking($name, $key));
+
+				return $answer->{status} == 503
+				    && refused($answer, 503, 'outcome_unknown',
+					error => 'The outcome is unknown. '
+					. 'Repeat the request with the same '
+					. 'Idempotency-Key.')
+				    && like($answer->{headers}{'retry-after'},
+					qr/\A[1-9]\d*\z/, 'when to ask again');
+			} 20;
+			ok($is_lost, "$fault: the outcome is unknown");
+			my $told = asked_until_told($name, $key);
+			is($told->{status}, $row{$name}{status},
+				"$fault: told when it is repeated");
+			ok($how->{done}->($id), "$fault: it was done");
+			is(sql($how->{count}), $before + 1, "$fault: once")
+			    if $how->{count};
+			$how->{undo}->($id);
+			same($bert->post(asking($name, $key)), $told, $fault);
+			$server->fault('clear');
+		}
+	},
+	'the worker is killed' => sub {
+		my ($name, $how) = @_;
+		my $key = key();
+
+		return pass('as with the others') if !$how->{count};
+		$how->{undo}->($id);
+		my $before = sql($how->{count});
+		my $lock = T::Lock->take($db, $how->{lock});
+		my $other = T::Client->new($server, name => 'Ann',
+			worker => 2);
+		$other->ask(post => asking($name, $key));
+		ok($lock->stops(1), 'it waits');
+		kill KILL => $server->worker_pid(2);
+		is($other->take->{status}, 0, 'its client is cut off');
+		$lock->release;
+		my $told = asked_until_told($name, $key);
+		is($told->{status}, $row{$name}{status},
+			'told when it is repeated');
+		ok($how->{done}->($id), 'it was done');
+		is(sql($how->{count}), $before + 1, 'once');
+		$bert->hang_up;
+		ok((wait_until { $server->worker_pid(2) }),
+			'another worker is there');
+	},
+);
+
+# Asks until it is neither unknown nor at work.
+sub asked_until_told {
+	my ($name, $key) = @_;
+	my $answer;
+
+	wait_until {
+		$answer = $ann->post(asking($name, $key));
+		$answer->{status} != 503 && $answer->{status} != 409;
+	};
+	return $answer;
+}
+
+for my $name (sort grep { $how{$_} } keys %how) {
+	for my $what ('once', 'what it goes with', 'a refusal is not kept',
+		'while it runs', 'its connection to PostgreSQL is ended',
+		'the commit was not heard', 'the worker is killed') {
+		subtest "$name: $what" => sub { $test{$what}->($name,
+			$how{$name}) };
+	}
+}
+
+subtest 'a key of a day ago' => sub {
+	my $key = key();
+
+	$how{session_archive}{undo}->();
+	my @ask = asking('session_archive', $key);
+	is($ann->post(@ask)->{status}, 200, 'done');
+	$how{session_archive}{undo}->();
+	sql("UPDATE partyline.idempotency SET at = at - interval '24 hours'
+		WHERE key = '$key'");
+	is($ann->post(@ask)->{status}, 200, 'done again');
+	ok($how{session_archive}{done}->($id), 'it was forgotten');
+};
+
+subtest 'keys that are none' => sub {
+	$how{session_archive}{undo}->();
+	for my $bad ('', ' ', 'two words', "tab\tbed", "\xc3\xab",
+		'x' x 256) {
+		refused($ann->post("/api/sessions/$id/archive", '{}',
+			'Idempotency-Key' => $bad), 400,
+			'idempotency_key_invalid', error => 'Idempotency-Key '
+			. 'must be 1 to 255 visible ASCII characters');
+	}
+	ok(!$how{session_archive}{done}->($id), 'nothing was done');
+	for my $good ('x', 'x' x 255, '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~') {
+		is($ann->post("/api/sessions/$id/archive", '{}',
+			'Idempotency-Key' => $good)->{status}, 200, 'a key');
+	}
+	is($ann->get('/api/sessions', 'Idempotency-Key' => '')->{status}, 200,
+		'to a GET it means nothing');
+	$how{session_create}{undo}->();
+	my $gone = $ann->post('/api/sessions', '{}')->{json}{id};
+	$ann->post("/api/sessions/$gone/close");
+	is($ann->delete("/api/sessions/$gone", 'Idempotency-Key' => 'x')
+		->{status}, 200, 'to a DELETE neither');
+	refused($ann->delete("/api/sessions/$gone", 'Idempotency-Key' => 'x'),
+		404, 'session_not_found');
+};
+
+subtest 'what is not kept' => sub {
+	my $nobody = T::Client->new($server, role => undef);
+	my @keyed = ('Idempotency-Key' => 'secret');
+
+	refused($nobody->post('/api/sessions', '{}', @keyed), 401,
+		'token_required');
+	refused($nobody->post('/api/auth/login', '{"key":"none"}', @keyed),
+		401, 'invalid_admin_key') for 1, 2;
+	my @tickets = map { $ann->post('/api/auth/ticket',
+		'{"stream":"lobby"}', @keyed) } 1, 2;
+	is_deeply([map { $_->{status} } @tickets], [201, 201], 'tickets');
+	isnt($tickets[0]{json}{ticket}, $tickets[1]{json}{ticket},
+		'each is another');
+	is($ann->post('/api/auth/verify', '{}', @keyed)->{status}, 200,
+		'verify');
+	is(sql("SELECT count(*) FROM partyline.idempotency
+		WHERE key = 'secret'"), 0, 'nothing is kept of these');
+};
+
+subtest 'a tenant knows nothing of the keys of another' => sub {
+	my $said = $server->partyline('tenant', 'add', 'den', '--set',
+		'database_url=' . $db->url);
+	is($said->{exit}, 0, 'a tenant') or diag($said->{err});
+	my $den = T::Client->new($server, tenant => 'den', name => 'Ann');
+	ok((wait_until {
+		$den->get('/api/sessions')->{status} == 200 }), 'is served');
+	my $key = key();
+	$how{session_create}{undo}->();
+	my ($here, $there) = map { $_->post('/api/sessions',
+		'{"notes":"mine"}', 'Idempotency-Key' => $key) } $ann, $den;
+	is("$here->{status} $there->{status}", '201 201', 'both begin one');
+	is($there->{json}{id}, 1, 'each has his own');
+	refused($den->post('/api/sessions', '{"notes":"other"}',
+		'Idempotency-Key' => $key), 422, 'idempotency_key_reused');
+};
+
+done_testing;
