@@ -21,6 +21,13 @@ text_begins(text whole, text begin)
 }
 
 bool
+text_ends(text whole, text end)
+{
+	return (whole.len >= end.len && (end.len == 0 ||
+	    memcmp(whole.at + whole.len - end.len, end.at, end.len) == 0));
+}
+
+bool
 text_has(text whole, char c)
 {
 	return (whole.len != 0 && memchr(whole.at, c, whole.len) != NULL);

@@ -45,6 +45,7 @@ text_is(text a, text b)
 
 bool	text_is_like(text a, text b);		/* ASCII case apart */
 bool	text_begins(text whole, text begin);
+bool	text_ends(text whole, text end);
 bool	text_has(text whole, char c);
 text	text_trim(text t);			/* blanks at both ends */
 

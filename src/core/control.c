@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "base/stamp.h"
 #include "core/cache.h"
+#include "core/feed.h"
 #include "core/json.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
@@ -226,6 +227,18 @@ heed_tenant(struct control *control, struct json_object *data, bool is_gone)
 	    on_tenant, control);
 }
 
+/* Its stream went with it. */
+static void
+heed_deleted(struct service *service, struct json_object *data)
+{
+	int64_t tenant;
+	text stream;
+
+	if (json_in_int(data, "tenant", &tenant) &&
+	    json_in_text(data, "stream", &stream))
+		feed_deleted(service->feed, (int32_t)tenant, stream);
+}
+
 static void
 heed(struct control *control, const struct call_row *row)
 {
@@ -244,6 +257,8 @@ heed(struct control *control, const struct call_row *row)
 		heed_tenant(control, data, false);
 	else if (text_begins(type, TEXT("secret.")))
 		control->has_all = false;
+	else if (text_ends(type, TEXT(".deleted")))
+		heed_deleted(service, data);
 	else
 		sign_in_heed(service->sign_in, type, data);
 	json_in_free(&event);

@@ -5,6 +5,7 @@
 #include "core/event.h"
 
 #include "base/count.h"
+#include "core/feed.h"
 #include "plat/segment.h"
 #include "plat/versions.h"
 #include "plat/wake.h"
@@ -37,6 +38,7 @@ event_tell(struct service *service, int32_t tenant,
 		.has_payload = true, .payload = row->body };
 
 	put(service, &record);
+	feed_committed(service->feed, record.tenant, row);
 	COUNT(events);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling the other processes of this host what was committed: events into
- * this process's ring.
+ * Telling what was committed: to the other processes of this host, through
+ * this process's ring, and to the subscribers of this one.
  *
  * Holds always:
  *  1. An event is told after its commit, and after the cache's version of

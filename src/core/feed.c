@@ -46,6 +46,9 @@ hear(struct feed *feed, int32_t tenant, text stream, text epoch,
 	struct hub *hub = hub_find(feed->hubs, tenant, stream);
 	struct event *event = NULL;
 
+	/* `control` is read in order, by number; but that can be hastened. */
+	if (tenant == TENANT_OF_ALL)
+		control_read_now(feed->service->control);
 	if (hub == NULL)
 		return;
 	if (payload.at != NULL)
@@ -66,9 +69,6 @@ on_record(void *context, unsigned by, const struct ring_record *record)
 	switch (record->kind) {
 	case RING_EVENT:
 	case RING_LIVE:
-		/* Only its reader in order heeds it; but it can hurry. */
-		if (record->tenant == TENANT_OF_ALL)
-			control_read_now(feed->service->control);
 		hear(feed, record->tenant, record->stream, record->epoch,
 		    record->kind == RING_LIVE ? 0 : record->seq,
 		    record->has_payload ? record->payload : TEXT_NONE);
@@ -274,21 +274,20 @@ sweep_batch(struct feed *feed, unsigned first)
 	struct buf tenants, names;
 	const struct hub *hub;
 	unsigned count = 0;
+	char number[16];
 	text inputs[2];
 
 	buf_init(&tenants, BUF_NO_LIMIT);
 	buf_init(&names, BUF_NO_LIMIT);
 	for (; count < HUB_SWEEP_MOST && (hub = hubs_swept(feed->hubs,
 	    first + count)) != NULL; count++) {
-		buf_printf(&tenants, "%c%" PRId32, count == 0 ? '{' : ',',
-		    hub->tenant);
-		/* Names of streams need no escapes in PostgreSQL's text. */
-		buf_printf(&names, "%c\"%.*s\"", count == 0 ? '{' : ',',
-		    TEXT_ARGS(hub->stream));
+		snprintf(number, sizeof number, "%" PRId32, hub->tenant);
+		call_array_add(&tenants, text_of(number));
+		call_array_add(&names, hub->stream);
 	}
 	if (count > 0) {
-		buf_add_char(&tenants, '}');
-		buf_add_char(&names, '}');
+		call_array_end(&tenants);
+		call_array_end(&names);
 		inputs[0] = buf_text(&tenants);
 		inputs[1] = buf_text(&names);
 		swept = mem_alloc(sizeof *swept);
@@ -427,6 +426,13 @@ feed_create(struct service *service)
 }
 
 void
+feed_close(struct feed *feed)
+{
+	object_check(feed, FEED_MAGIC);
+	timer_stop(loop_timers(feed->service->loop), &feed->sweep);
+}
+
+void
 feed_destroy(struct feed **given)
 {
 	struct feed *feed = *given;
@@ -435,7 +441,6 @@ feed_destroy(struct feed **given)
 	if (feed == NULL)
 		return;
 	object_check(feed, FEED_MAGIC);
-	timer_stop(loop_timers(feed->service->loop), &feed->sweep);
 	hubs_destroy(&feed->hubs);
 	bus_destroy(&feed->bus);
 	object_free(&feed);

@@ -35,7 +35,9 @@
 struct feed;
 
 struct feed	*feed_create(struct service *service);
-/* After the pool was destroyed, and all subscriptions left. */
+/* After the pool was destroyed: nothing is asked any more. */
+void		 feed_close(struct feed *feed);
+/* After that, when all subscriptions have left. */
 void		 feed_destroy(struct feed **feed);
 struct hubs	*feed_hubs(struct feed *feed);
 

@@ -11,6 +11,7 @@
 #include "core/batch.h"
 #include "core/cache.h"
 #include "core/control.h"
+#include "core/feed.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
 #include "core/who.h"
@@ -128,6 +129,7 @@ service_create(const struct service_setup *setup)
 	service->pool = make_pool(service);
 	service->batches = batches_create(service);
 	service->sign_in = sign_in_create(service);
+	service->feed = feed_create(service);
 	service->control = control_create(service);
 	return (service);
 }
@@ -146,6 +148,7 @@ service_close(struct service *service)
 	db_pool_destroy(&pool);
 	service->pool = NULL;
 	control_destroy(&service->control);
+	feed_close(service->feed);
 }
 
 void
@@ -158,6 +161,7 @@ service_destroy(struct service **given)
 		return;
 	object_check(service, SERVICE_MAGIC);
 	must(service->is_closing);
+	feed_destroy(&service->feed);
 	sign_in_destroy(&service->sign_in);
 	batches_destroy(&service->batches);
 	cache_destroy(&service->cache);

@@ -52,6 +52,7 @@ struct service {
 	struct who_book		*who;
 	struct cache		*cache;
 	struct control		*control;
+	struct feed		*feed;
 	struct batches		*batches;
 	struct sign_in		*sign_in;
 	bool			 is_ready;

@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/feed.h"
 #include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
@@ -132,6 +133,12 @@ worker_accept(struct child_self *self, const struct channel_message *message,
 }
 
 static void
+worker_news(struct child_self *self)
+{
+	feed_news(worker_of(self)->service->feed);
+}
+
+static void
 worker_drain(struct child_self *self)
 {
 	struct worker *worker = worker_of(self);
@@ -169,5 +176,5 @@ worker_end(struct child_self *self)
 }
 
 const struct role_acts worker_acts = { .begin = worker_begin,
-    .accept = worker_accept, .drain = worker_drain,
+    .accept = worker_accept, .news = worker_news, .drain = worker_drain,
     .has_finished = worker_has_finished, .end = worker_end };
