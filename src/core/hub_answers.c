@@ -306,16 +306,16 @@ static void
 answer_state(struct hub *hub, uint64_t head, struct hub_resync *resync)
 {
 	unsigned count = hub_walk(hub, &hub->live);
-	bool moves = hub->has_gap && hub->num < head;
+	bool is_moved = hub->has_gap && hub->num < head;
 
 	if (head > hub->num)
 		hub_told(hub);
-	if (moves && HOLDS(MOVE))
+	if (is_moved && HOLDS(MOVE))
 		hub->num = head;
 	if (head > hub->top)
 		hub->top = head;
 	hub->has_gap = false;
-	for (unsigned i = 0; i < count && moves; i++)
+	for (unsigned i = 0; i < count && is_moved; i++)
 		if (hub->live.at[i] != NULL && hub->live.at[i]->last < head)
 			resync_one(hub, hub->live.at[i], head, resync);
 	hub_walked(hub);
