@@ -77,6 +77,9 @@ OPTION(db_slow_timeout, span, "1min", 100, 3600000, RELOAD,
 OPTION(db_timeout, span, "5s", 100, 3600000, RELOAD,
     "How long a call of SQL may wait for a connection, how long PostgreSQL "
     "may work on it, and how long connecting may take.")
+OPTION(drain_spread, span, "10s", 0, 3600000, RELOAD,
+    "Over how long live clients are asked to come back when their worker is "
+    "replaced, so that they do not come all at once.")
 OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
     "How long a process that is told to leave may finish its work.")
 OPTION(gap_max, count, "1000", 1, 100000, RELOAD,
@@ -91,6 +94,13 @@ OPTION(keepalive_timeout, span, "75s", 100, 3600000, RELOAD,
     "How long a connection may stay idle between two requests.")
 OPTION(listen, hosts, "127.0.0.1:5000", 1, 0, RESTART,
     "Where clients reach the server.")
+OPTION(live_messages, count, "600", 1, 1000000, RELOAD,
+    "Messages that one live client may send in a minute. Past it, it is "
+    "closed and told when to come back.")
+OPTION(live_sign_in, span, "30s", 100, 3600000, RELOAD,
+    "How long a live client may stay without signing in.")
+OPTION(live_subscriptions, count, "64", 1, 10000, RELOAD,
+    "Sessions that one live client may follow.")
 OPTION(log_file, path, "", 0, 0, RELOAD,
     "Where log lines go. Empty: standard output. USR1 opens it anew.")
 CHOICE(log_level, "info", "error|warn|info|debug", RELOAD,
