@@ -136,6 +136,18 @@ test_news(void)
 	heard(ANN, "1, 2");
 	end();
 
+	begin("HEAR while opening, of an epoch that it is not: look once");
+	join(ANN, none);
+	commits(1);
+	renew(0);
+	hear(1);
+	answer();
+	asked("READ 0, told, READ 1");
+	answer();
+	asked("");
+	heard(ANN, "at e2:0");
+	end();
+
 	begin_live("a LIVE event is for those who are live, and has no number",
 	    1);
 	join(BOB, since(0));
