@@ -14,6 +14,7 @@ libpartyline_a_SOURCES += src/base/json_out.c src/base/json_out.h
 libpartyline_a_SOURCES += src/base/log.c src/base/log.h
 libpartyline_a_SOURCES += src/base/mem.c src/base/mem.h
 libpartyline_a_SOURCES += src/base/must.c src/base/must.h
+libpartyline_a_SOURCES += src/base/redis_url.c src/base/redis_url.h
 libpartyline_a_SOURCES += src/base/secret.c src/base/secret.h
 libpartyline_a_SOURCES += src/base/spelling.c src/base/spelling.h
 libpartyline_a_SOURCES += src/base/stamp.c src/base/stamp.h

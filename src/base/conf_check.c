@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/conf_kind.h"
+#include "base/redis_url.h"
 
 struct check {
 	const struct conf	*conf;
@@ -134,6 +135,23 @@ check_twice(struct check *check)
 	}
 }
 
+static void
+check_redis(struct check *check)
+{
+	text written = text_of(check->conf->written[OPTION_redis_url]);
+	struct redis_url url;
+	const char *why;
+
+	if (written.len == 0 ||
+	    conf_kind_is_masked(&option_rows[OPTION_redis_url], written) ||
+	    redis_url_read(written, &url, &why))
+		return;
+	begin(check, OPTION_redis_url);
+	buf_printf(check->problems, "%s; allowed: "
+	    "redis://:password@host:port/db or unix://:password@/path?db=db, "
+	    "with %%XX for signs that mean something\n", why);
+}
+
 bool
 conf_check(const struct conf *conf, struct buf *problems)
 {
@@ -142,6 +160,7 @@ conf_check(const struct conf *conf, struct buf *problems)
 	check_masks(&check);
 	check_sizes(&check);
 	check_twice(&check);
+	check_redis(&check);
 	if (is_set(conf, OPTION_tls_listen)) {
 		check_file(&check, OPTION_tls_certificate);
 		check_file(&check, OPTION_tls_key);
