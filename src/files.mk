@@ -37,6 +37,7 @@ libpartyline_a_SOURCES += src/plat/proc.c src/plat/proc.h
 libpartyline_a_SOURCES += src/plat/proc_find.c
 libpartyline_a_SOURCES += src/plat/proc_title.c
 libpartyline_a_SOURCES += src/plat/proc_user.c
+libpartyline_a_SOURCES += src/plat/redis.c src/plat/redis.h
 libpartyline_a_SOURCES += src/plat/ring.c src/plat/ring.h
 libpartyline_a_SOURCES += src/plat/segment.c src/plat/segment.h
 libpartyline_a_SOURCES += src/plat/segment_quota.c
