@@ -12,6 +12,7 @@ struct bus {
 	const struct segment *segment;
 	unsigned	 slot;
 	bool		 own;
+	bool		 is_stopped;
 	const struct bus_acts *acts;
 	void		*context;
 	unsigned	 count;
@@ -74,7 +75,7 @@ read_ring(struct bus *bus, unsigned slot, unsigned most)
 {
 	struct ring_record record;
 
-	while (most > 0) {
+	while (most > 0 && !bus->is_stopped) {
 		switch (ring_read(&bus->readers[slot], &record)) {
 		case RING_EMPTY:
 			return (most);
@@ -99,6 +100,7 @@ bus_read(struct bus *bus)
 	unsigned left = BUS_MOST, first = bus->next;
 
 	object_check(bus, BUS_MAGIC);
+	bus->is_stopped = false;
 	for (unsigned i = 0; i < bus->count && left > 0; i++) {
 		unsigned slot = (first + i) % bus->count;
 
@@ -108,4 +110,24 @@ bus_read(struct bus *bus)
 		if (left == 0)
 			bus->next = (slot + 1) % bus->count;
 	}
+}
+
+void
+bus_stop(struct bus *bus)
+{
+	bus->is_stopped = true;
+}
+
+uint64_t
+bus_at(const struct bus *bus, unsigned slot)
+{
+	must(slot < bus->count);
+	return (bus->readers[slot].at);
+}
+
+void
+bus_seek(struct bus *bus, unsigned slot, uint64_t at)
+{
+	must(slot < bus->count);
+	bus->readers[slot].at = at;
 }

@@ -37,4 +37,13 @@ void		 bus_destroy(struct bus **bus);
 bool		 bus_has_news(const struct bus *bus);
 void		 bus_read(struct bus *bus);
 
+/* Inside on_record: what comes behind it is left for the next bus_read. */
+void	 bus_stop(struct bus *bus);
+/*
+ * Up to where a slot's ring was read; inside on_record, with that record.
+ * Who goes on for another begins at his place.
+ */
+uint64_t bus_at(const struct bus *bus, unsigned slot);
+void	 bus_seek(struct bus *bus, unsigned slot, uint64_t at);
+
 #endif

@@ -67,6 +67,7 @@ layout_of_this_build(void)
 		offsetof(struct segment, faults),
 		offsetof(struct segment, versions),
 		offsetof(struct slot, share), offsetof(struct slot, counts),
+		offsetof(struct slot, relay_done),
 		offsetof(struct slot, panic),
 		QUOTAS, PARTS, HISTOGRAM_BUCKETS, PANIC_SIZE, VERSIONS,
 	};
@@ -211,6 +212,13 @@ segment_ring(struct segment *segment, unsigned slot)
 	    slot * ring_stride(segment->ring_size)));
 }
 
+bool
+segment_is_cut_off(const struct segment *segment)
+{
+	return (clock_ms() - atomic_load(&segment->relay_good_ms) >
+	    RELAY_STALE_MS);
+}
+
 /* Slots. */
 
 /* What a slot's owner leaves behind that the next must not find. */
@@ -250,6 +258,16 @@ segment_give_slot(struct segment *segment, enum role role, unsigned ordinal)
 	return (-1);
 }
 
+/* What a relay wrote came from other hosts. */
+static void
+skip_for_relays(struct segment *segment, unsigned slot)
+{
+	uint64_t tail = atomic_load(&segment_ring(segment, slot)->tail);
+
+	atomic_store(&segment->slots[slot].relay_done, tail);
+	atomic_store(&segment->slots[slot].relay_read, tail);
+}
+
 void
 segment_void_slot(struct segment *segment, unsigned slot)
 {
@@ -258,6 +276,8 @@ segment_void_slot(struct segment *segment, unsigned slot)
 	for (unsigned i = 0; i < QUOTAS; i++)
 		segment_give_all(segment, slot, i);
 	versions_bump_all(segment);
+	if (atomic_load(&segment->slots[slot].role) == ROLE_RELAY)
+		skip_for_relays(segment, slot);
 	forget_owner(&segment->slots[slot]);
 	atomic_store(&segment->slots[slot].role, ROLE_NONE);
 }

@@ -19,6 +19,8 @@
  *  5. A quota's sum is that of the shares, whoever dies at whatever
  *     instruction, and never over the bound it was taken within.
  *  6. Its size never changes: the kernel refuses to.
+ *  7. The relay's cursors in a ring stay when its writer goes; in that of a
+ *     relay all counts as published, since none of it came from this host.
  *
  * `partyline status` gets a read-only descriptor over the control socket and
  * checks magic and layout before it believes anything.
@@ -79,6 +81,8 @@ struct slot {
 	_Atomic uint32_t	has_finished;	/* writes nothing any more */
 	_Atomic uint64_t	share[QUOTAS];	/* see plat/share.h */
 	_Atomic uint32_t	interest[BUCKETS]; /* hubs it has, by bucket */
+	_Atomic uint64_t	relay_done;	/* of its ring: all before it */
+	_Atomic uint64_t	relay_read;	/* is published; is read */
 	struct counts		counts;
 	char			panic[PANIC_SIZE];
 };
@@ -93,6 +97,9 @@ struct segment {
 	int64_t			started_ms;	/* monotonic */
 	char			host[17];	/* this start's random id */
 	_Atomic int64_t		host_beat_ms;	/* last told to the others */
+	_Atomic uint32_t	host_told_cut_off; /* what it told them */
+	_Atomic int64_t		relay_good_ms;	/* news came and went */
+	_Atomic uint32_t	relay_owes_sweep; /* to the other hosts */
 	_Atomic unsigned	log_level;
 	_Atomic unsigned	parts[PARTS];	/* enum part_state */
 	_Atomic uint64_t	used[QUOTAS];	/* see plat/share.h */
@@ -114,6 +121,13 @@ const struct segment *segment_open(int fd, const char **why_out);
 void		 segment_unmap(const struct segment *segment);
 
 struct ring	*segment_ring(struct segment *segment, unsigned slot);
+
+/*
+ * Whether news of this host may not reach others, or theirs not reach it:
+ * its relay has not said for a while that they do.
+ */
+#define RELAY_STALE_MS 2000
+bool	segment_is_cut_off(const struct segment *segment);
 
 /* Master only. A free slot's number, or -1. */
 int	segment_give_slot(struct segment *segment, enum role role,

@@ -109,6 +109,16 @@ wake_readers_but(struct segment *segment, unsigned slot)
 }
 
 void
+wake_role(struct segment *segment, enum role role)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < segment->slots_count; i++)
+		if (atomic_load_explicit(&segment->slots[i].role,
+		    memory_order_relaxed) == role)
+			tell_news(segment, i);
+}
+
+void
 wake_listen(struct segment *segment, unsigned slot)
 {
 	must(slot < segment->slots_count);

@@ -28,6 +28,8 @@ void	wake_slot(struct segment *segment, unsigned slot);
 /* Who reads rings says so once; then who wrote to one tells him. */
 void	wake_listen(struct segment *segment, unsigned slot);
 void	wake_readers_but(struct segment *segment, unsigned slot);
+/* The same for who has such a role: what he looks at has changed. */
+void	wake_role(struct segment *segment, enum role role);
 /* Whether there may be news; asked between wake_before_sleep and waiting. */
 bool	wake_take_news(struct segment *segment, unsigned slot);
 
