@@ -25,6 +25,13 @@ my @anyone = map { T::Client->new($server, worker => $_, role => undef) } 1, 2;
 
 ok($server->wait_ready('readyz'), 'all is ready');
 
+# Whether somebody waits for what is locked, in time.
+sub waits {
+	my ($where) = @_;
+
+	return wait_until { T::Lock::waiting($where // $db) == 1 };
+}
+
 # A session that is over, of a tenant.
 sub past {
 	my ($who, $notes) = @_;
@@ -206,17 +213,17 @@ subtest 'names of requests' => sub {
 subtest 'a name goes with its request to the end' => sub {
 	my $name = "night-$$:close.1";
 	my $open = $admin->post('/api/sessions')->{json}{id};
-	my $lock = T::Lock->take($db, 'SELECT FROM partyline.session '
+	my $lock = T::Lock->new($db, 'SELECT FROM partyline.session '
 		. "WHERE id = $open FOR UPDATE");
 
 	$admin->ask(post => "/api/sessions/$open/close", undef,
 		'X-Request-Id' => $name);
-	ok($lock->stops(1), 'a close waits for its row');
+	ok(waits(), 'a close waits for its row');
 	is($db->query(q{SELECT application_name FROM pg_stat_activity
 		WHERE wait_event_type = 'Lock'
 		AND datname = current_database()}), "partyline $name",
 		'PostgreSQL shows whose it is');
-	$lock->release;
+	$lock->let_go;
 	my $closed = $admin->take;
 	is($closed->{status}, 200, 'closed');
 	is($closed->{headers}{'x-request-id'}, $name, 'the answer has it');
