@@ -152,7 +152,11 @@ on_answer(struct op *op)
 	answer_send(peer);
 }
 
-/* What the operations want to know of the headers, in one walk. */
+/*
+ * What the operations want to know of the headers, in one walk. Of one that
+ * says who asks or what, whoever stands before us may believe the first and
+ * we the last: where there are two, it is nobody's request.
+ */
 static void
 read_headers(struct op *op, const h2o_req_t *req)
 {
@@ -160,22 +164,28 @@ read_headers(struct op *op, const h2o_req_t *req)
 	const struct {
 		text	 name;
 		text	*value;
+		bool	 comes_once;
 	} fields[] = {
-		{ TEXT("x-request-id"), &id },
-		{ TEXT("authorization"), &op->authorization },
-		{ TEXT("idempotency-key"), &op->idempotency_key },
-		{ TEXT("origin"), &op->origin },
+		{ TEXT("x-request-id"), &id, false },
+		{ TEXT("authorization"), &op->authorization, true },
+		{ TEXT("idempotency-key"), &op->idempotency_key, true },
+		{ TEXT("origin"), &op->origin, true },
 	};
 
 	for (size_t i = 0; i < req->headers.size; i++) {
 		text name = text_of_iovec(*req->headers.entries[i].name);
 
-		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
-			if (name.len == fields[j].name.len &&
-			    text_is(name, fields[j].name))
-				/* h2o leaves the blanks behind a value. */
-				*fields[j].value = text_trim(text_of_iovec(
-				    req->headers.entries[i].value));
+		for (size_t j = 0; j < sizeof fields / sizeof fields[0];
+		    j++) {
+			if (name.len != fields[j].name.len ||
+			    !text_is(name, fields[j].name))
+				continue;
+			op->is_doubtful |= fields[j].comes_once &&
+			    fields[j].value->at != NULL;
+			/* h2o leaves the blanks behind a value. */
+			*fields[j].value = text_trim(text_of_iovec(
+			    req->headers.entries[i].value));
+		}
 	}
 	op_name(op, id);
 }
@@ -357,7 +367,7 @@ on_request(h2o_handler_t *handler, h2o_req_t *req)
 	if (peer->refusal != ERR_none) {
 		op->answer.has_to_close = true;
 		op_fail(op, peer->refusal);
-	} else if (is_length_doubtful(peer, op->body)) {
+	} else if (op->is_doubtful || is_length_doubtful(peer, op->body)) {
 		op->answer.has_to_close = true;
 		op_fail(op, ERR_malformed_request);
 	} else if ((int64_t)op->body.len > rest->ground->conf->max_body)
