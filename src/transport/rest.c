@@ -212,7 +212,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	op->door = peer->door;
 	op->arrival_us = loop_arrival_us(rest->loop);
 	op->method = text_of_iovec(req->input.method);
-	target_cut(text_of_iovec(req->input.path), &op->path, &op->query);
+	target_cut(text_of_iovec(req->input.path), &op->host, &op->path,
+	    &op->query);
 	if (op->door == DOOR_FRONT && text_begins(op->path, TEXT("/t/")))
 		tenant_cut_prefix(op->path, &op->slug, &op->path);
 	read_headers(op, req);
@@ -220,7 +221,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	    peer->address_len);
 	op->scheme = text_of_iovec(req->input.scheme->name);
 	/* Where there was no Host, h2o puts the name of our door. */
-	if (req->input.authority.base != req->hostconf->authority.host.base)
+	if (op->host.at == NULL &&
+	    req->input.authority.base != req->hostconf->authority.host.base)
 		op->host = text_of_iovec(req->input.authority);
 	if (peer->is_trusted)
 		believe_proxy(peer);
