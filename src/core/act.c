@@ -277,6 +277,16 @@ act_reply(struct op *op, const struct call_row *row)
 	op_reply(op, row->status, op_keep(op, row->body));
 }
 
+/* A foreign key to the tenant: he was removed since he was found. */
+static bool
+is_tenant_gone(text constraint)
+{
+	text end = TEXT("_tenant_id_fkey");
+
+	return (constraint.len > end.len && text_is(text_from(constraint.at +
+	    constraint.len - end.len, end.len), end));
+}
+
 static enum err
 refusal_of(const struct db_answer *answer)
 {
@@ -287,7 +297,8 @@ refusal_of(const struct db_answer *answer)
 		err = error_named(answer->message);
 		break;
 	case CALL_CONSTRAINT:
-		err = error_named(answer->constraint);
+		err = is_tenant_gone(answer->constraint) ? ERR_not_found :
+		    error_named(answer->constraint);
 		break;
 	case CALL_CONFLICT:
 		return (ERR_database_busy);
