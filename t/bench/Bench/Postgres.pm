@@ -75,18 +75,20 @@ sub url {
 	return "postgresql://$user\@/$database?host=$self->{sockets}";
 }
 
-sub sql {
+# What a statement answers.
+sub value {
 	my ($self, $database, $sql) = @_;
-	system("$self->{bin}/psql", qw(-X -q -w -o /dev/null),
-		qw(-v ON_ERROR_STOP=1 -U), $user, '-h', $self->{sockets},
-		'-d', $database, '-c', $sql) == 0
-	  or die "psql refused: $sql\n";
-	return;
+	my $answer = output("$self->{bin}/psql", qw(-X -q -A -t -w -v),
+		'ON_ERROR_STOP=1', '-U', $user, '-h', $self->{sockets},
+		'-d', $database, '-c', $sql);
+	die "psql refused: $sql\n" if $?;
+	chomp $answer;
+	return $answer;
 }
 
 sub create {
 	my ($self, $database) = @_;
-	$self->sql('postgres', "CREATE DATABASE $database");
+	$self->value('postgres', "CREATE DATABASE $database");
 	push @{ $self->{databases} }, $database;
 	return;
 }
@@ -94,8 +96,8 @@ sub create {
 # What autovacuum would else do in the middle of somebody's turn.
 sub tidy {
 	my ($self) = @_;
-	$self->sql($_, 'VACUUM ANALYZE') for @{ $self->{databases} };
-	$self->sql('postgres', 'CHECKPOINT');
+	$self->value($_, 'VACUUM ANALYZE') for @{ $self->{databases} };
+	$self->value('postgres', 'CHECKPOINT');
 	return;
 }
 

@@ -2,23 +2,25 @@
 #
 # The servers of t/bench/rest. Each start gives a hash: `name`; `roots`, the
 # processes whose trees are its cost; `label`, by case, how it is called in
-# the cases that it takes part in; `database`, whether PostgreSQL's cost is
-# also its; and then either `origin`, `port`, `key` of one that answers like
+# the cases that it takes part in; `database`, if PostgreSQL's cost is also
+# its; and then either `origin`, `port`, `key` of one that answers like
 # partyline, or by case `url` or `script` of one that knows only one answer.
 package Bench::Rest;
 
 use strict;
 use warnings;
 
-use Bench qw(free_port spawn wait_for said);
+use Bench qw(free_port output said spawn wait_for);
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Bench::Sessions;
 use HTTP::Tiny;
 use IO::Socket::INET;
+use lib dirname(abs_path(__FILE__)) . '/../../lib';
+use T::Token;
 
 my $here  = dirname(abs_path(__FILE__)) . '/..';
-my $key   = 'the-key-of-a-bench-which-nobody-else-has';
+my $key   = 'the-key-of-a-bench-which-nobody-else-has';    # of both kinds
 my @reads = qw(get active list);
 
 # The same name in all of these cases.
@@ -82,6 +84,7 @@ sub partyline {
 		'access_log = off',
 		'log_level = warn',
 		qq(admin_key = "$key"),
+		qq(jwt_secret = "$key"),
 		qq(database_url = "$url"),
 		qq(migrate_url = "$url"),
 		@set);
@@ -101,7 +104,7 @@ sub partyline {
 		origin   => "http://127.0.0.1:$port",
 		port     => $port,
 		key      => $key,
-		database => 1,
+		database => $database,
 		conf     => $conf,
 	};
 }
@@ -144,7 +147,7 @@ sub fastify {
 	$postgres->create('fastify');
 	my $server = $self->node('Fastify 5 + pg', 'fastify',
 		$postgres->sockets, $postgres->user, 'fastify');
-	$server->{database} = 1;
+	$server->{database} = 'fastify';
 	return $server;
 }
 
@@ -180,7 +183,7 @@ sub pgbench {
 		name     => $name,
 		roots    => [],
 		label    => named($name, keys %script),
-		database => 1,
+		database => 'fastify',
 		script   => { map { $_ => $self->put("$_.sql", $script{$_}) }
 			  keys %script },
 	};
@@ -241,30 +244,30 @@ sub limit {
 	return \%server;
 }
 
-# Tenants of partyline, each with an administrator of its own: prefixes and
-# tokens.
+# Tenants of partyline, each with an administrator's token: their prefixes
+# and tokens. Signed here, since a login is made slow on purpose.
 sub tenants {
 	my ($self, $server, $count) = @_;
 	my @clients;
 	for my $n (1 .. $count) {
-		my $slug = "s$n";
-		$self->command($server, 'tenant', 'add', $slug);
-		my $said = $self->command($server, 'admin', 'add',
-			'--tenant', $slug, '--name', 'Bench',
-			'--role', 'admin');
-		my ($own) = $said =~ /([\w-]{20,})\s*\z/
-		  or die "admin add told no key: $said";
-		push @clients, { prefix => "/t/$slug", token =>
-			  Bench::Sessions::login($server, "/t/$slug", $own) };
+		my $slug = "bench-$n";
+		output($self->{partyline}, 'tenant', 'add', $slug, '-c',
+			$server->{conf});
+		my $id = $self->{postgres}->value($server->{database},
+			"SELECT id FROM partyline.tenant WHERE slug = '$slug'");
+		push @clients, {
+			prefix => "/t/$slug",
+			token  => T::Token::make($key, name => 'Bench',
+				tenant => 0 + $id, kid => 'conf'),
+		};
+	}
+	# A running server knows of them within a second.
+	for my $client (@clients) {
+		my $url = "$server->{origin}$client->{prefix}/api/sessions";
+		wait_for($client->{prefix},
+			sub { HTTP::Tiny->new->get($url)->{success} });
 	}
 	return \@clients;
-}
-
-sub command {
-	my ($self, $server, @words) = @_;
-	my $out = qx($self->{partyline} @words -c $server->{conf} 2>&1);
-	die "partyline @words: $out" if $?;
-	return $out;
 }
 
 1;
