@@ -16,7 +16,7 @@ use T::Server;
 use T::Wait;
 
 my $time   = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my $admin  = T::Client->new($server);
 my $bot    = T::Client->new($server, role => 'bot', worker => 1);
@@ -91,9 +91,11 @@ sub hold {
 # So many bots, each on a connection of his own with the first worker.
 sub bots {
 	my ($count) = @_;
+	my @bots = map { T::Client->new($server, role => 'bot',
+		worker => 1) } 1 .. $count;
 
-	return map { T::Client->new($server, role => 'bot', worker => 1) }
-	    1 .. $count;
+	$_->get('/livez') for @bots;
+	return @bots;
 }
 
 subtest 'one event' => sub {
@@ -227,6 +229,7 @@ subtest 'a crowd' => sub {
 	my ($clients, $times) = (24, 20);
 	my @crowd = map { T::Client->new($server, role => 'bot',
 		worker => $_ % 2 + 1) } 1 .. $clients;
+	$_->get('/livez') for @crowd;
 	my $before = $server->numbers;
 	my $lock = hold($ids[0]);
 	my (%seen, @wrong);
@@ -417,7 +420,8 @@ subtest 'the connection is lost under a call of many' => sub {
 };
 
 subtest 'no more than may wait' => sub {
-	my $small = T::Server->start(workers => 1, db_queue => 3);
+	my $small = T::Server->start(workers => 1, db_queue => 3,
+		db_timeout => '60s');
 	my $who = T::Client->new($small);
 	my $id = $who->post('/api/sessions', '{}')->{json}{id};
 	my @crowd = map { T::Client->new($small, role => 'bot') } 1 .. 6;

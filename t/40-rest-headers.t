@@ -18,7 +18,7 @@ use T::Server;
 use T::Table;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my $admin  = T::Client->new($server);
 my @anyone = map { T::Client->new($server, worker => $_, role => undef) } 1, 2;

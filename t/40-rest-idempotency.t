@@ -16,7 +16,7 @@ use T::Server;
 use T::Table;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my ($ann, $bert) = map { T::Client->new($server, name => 'Ann',
 	worker => $_) } 1, 2;		# one admin, two connections
