@@ -140,10 +140,8 @@ subtest 'a tag changes with what it stands for' => sub {
 subtest 'who may keep an answer' => sub {
 	told(tenant => 'add', 'closed');
 	told(tenant => 'set', 'closed', 'public_read=off');
-	my $viewer = T::Client->new($server, tenant => 'closed',
-		role => 'viewer');
-	my $nobody = T::Client->new($server, tenant => 'closed',
-		role => undef);
+	my ($viewer, $nobody) = map { T::Client->new($server,
+		tenant => 'closed', worker => 1, role => $_) } 'viewer', undef;
 	ok((wait_until {
 		$nobody->get('/api/sessions')->{status} == 401 }),
 		'reads of the closed tenant need a token');
