@@ -75,8 +75,8 @@ sub url {
 	return "postgresql://$user\@/$database?host=$self->{sockets}";
 }
 
-# What a statement answers.
-sub value {
+# Runs a statement; what it answers.
+sub sql {
 	my ($self, $database, $sql) = @_;
 	my $answer = output("$self->{bin}/psql", qw(-X -q -A -t -w -v),
 		'ON_ERROR_STOP=1', '-U', $user, '-h', $self->{sockets},
@@ -88,7 +88,7 @@ sub value {
 
 sub create {
 	my ($self, $database) = @_;
-	$self->value('postgres', "CREATE DATABASE $database");
+	$self->sql('postgres', "CREATE DATABASE $database");
 	push @{ $self->{databases} }, $database;
 	return;
 }
@@ -96,8 +96,8 @@ sub create {
 # What autovacuum would else do in the middle of somebody's turn.
 sub tidy {
 	my ($self) = @_;
-	$self->value($_, 'VACUUM ANALYZE') for @{ $self->{databases} };
-	$self->value('postgres', 'CHECKPOINT');
+	$self->sql($_, 'VACUUM ANALYZE') for @{ $self->{databases} };
+	$self->sql('postgres', 'CHECKPOINT');
 	return;
 }
 
