@@ -6,7 +6,7 @@ package T::Lock;
 #
 #	my $lock = T::Lock->new($db, 'LOCK TABLE partyline.session');
 #	wait_until { T::Lock::waiting($db) == 1 };
-#	$lock->let_go;
+#	$lock->let_go;				or commit
 
 use strict;
 use warnings;
@@ -41,6 +41,14 @@ sub waiting {
 
 	return $db->query(q{SELECT count(*) FROM pg_stat_activity WHERE
 		wait_event_type = 'Lock' AND datname = current_database()});
+}
+
+# The same, and what the statement did stays done.
+sub commit {
+	my ($self) = @_;
+
+	print { $self->{to} } "COMMIT;\n";
+	return $self->let_go;
 }
 
 sub let_go {
