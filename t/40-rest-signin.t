@@ -65,8 +65,9 @@ sub verify {
 
 sub claims {
 	my ($token) = @_;
-	my ($header, $claims) = map { $json->decode(decode_base64(tr{_-}{/+}r)) }
-	    (split /\./, $token)[0, 1];
+	my ($header, $claims) = map {
+		$json->decode(decode_base64(tr{_-}{/+}r))
+	} (split /\./, $token)[0, 1];
 
 	return wantarray ? ($claims, $header) : $claims;
 }
@@ -217,8 +218,9 @@ subtest 'who may do what' => sub {
 
 				$count++;
 				if ($rank{$role} >= $need{ $row->{who} }) {
-					like($answer->{status}, qr/^(?:
-						2..|40[04]|409)$/x, "$what: may");
+					like($answer->{status},
+						qr/^(?:2..|40[049])$/,
+						"$what: may");
 				} elsif ($role eq 'none') {
 					is($answer->{json}{code},
 						'token_required', $what);
