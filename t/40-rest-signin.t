@@ -10,7 +10,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
-use MIME::Base64 qw(decode_base64);
 use Test::More;
 use Time::HiRes qw(time);
 use T::Client;
@@ -65,9 +64,8 @@ sub verify {
 
 sub claims {
 	my ($token) = @_;
-	my ($header, $claims) = map {
-		$json->decode(decode_base64(tr{_-}{/+}r))
-	} (split /\./, $token)[0, 1];
+	my ($header, $claims) = map { $json->decode($_) }
+	    T::Token::decoded($token);
 
 	return wantarray ? ($claims, $header) : $claims;
 }
