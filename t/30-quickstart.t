@@ -41,6 +41,8 @@ subtest 'the first start greets' => sub {
 	);
 	like($key, qr/^\w{24}$/, 'the admin key');
 	is(T::Command::slurp("$state/admin_key"), "$key\n", 'which is kept');
+	is(T::Http->request($server, 'POST', '/api/auth/login',
+		qq({"key":"$key"}))->{status}, 200, 'one signs in with it');
 	my ($health, $ready, $status) = $log =~ /^  ((?:curl|partyline) .+)$/mg;
 	like(qx($health 2>/dev/null), qr/"status":"ok"/,   $health);
 	like(qx($ready 2>/dev/null),  qr/"postgres":"ok"/, $ready);

@@ -18,12 +18,19 @@ use T::Server;
 use T::Table;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my $admin  = T::Client->new($server);
 my @anyone = map { T::Client->new($server, worker => $_, role => undef) } 1, 2;
 
 ok($server->wait_ready('readyz'), 'all is ready');
+
+# Whether somebody waits for what is locked, in time.
+sub waits {
+	my ($where) = @_;
+
+	return wait_until { T::Lock::waiting($where // $db) == 1 };
+}
 
 # A session that is over, of a tenant.
 sub past {
@@ -133,10 +140,8 @@ subtest 'a tag changes with what it stands for' => sub {
 subtest 'who may keep an answer' => sub {
 	told(tenant => 'add', 'closed');
 	told(tenant => 'set', 'closed', 'public_read=off');
-	my $viewer = T::Client->new($server, tenant => 'closed',
-		role => 'viewer');
-	my $nobody = T::Client->new($server, tenant => 'closed',
-		role => undef);
+	my ($viewer, $nobody) = map { T::Client->new($server,
+		tenant => 'closed', worker => 1, role => $_) } 'viewer', undef;
 	ok((wait_until {
 		$nobody->get('/api/sessions')->{status} == 401 }),
 		'reads of the closed tenant need a token');
@@ -206,17 +211,17 @@ subtest 'names of requests' => sub {
 subtest 'a name goes with its request to the end' => sub {
 	my $name = "night-$$:close.1";
 	my $open = $admin->post('/api/sessions')->{json}{id};
-	my $lock = T::Lock->take($db, 'SELECT FROM partyline.session '
+	my $lock = T::Lock->new($db, 'SELECT FROM partyline.session '
 		. "WHERE id = $open FOR UPDATE");
 
 	$admin->ask(post => "/api/sessions/$open/close", undef,
 		'X-Request-Id' => $name);
-	ok($lock->stops(1), 'a close waits for its row');
+	ok(waits(), 'a close waits for its row');
 	is($db->query(q{SELECT application_name FROM pg_stat_activity
 		WHERE wait_event_type = 'Lock'
 		AND datname = current_database()}), "partyline $name",
 		'PostgreSQL shows whose it is');
-	$lock->release;
+	$lock->let_go;
 	my $closed = $admin->take;
 	is($closed->{status}, 200, 'closed');
 	is($closed->{headers}{'x-request-id'}, $name, 'the answer has it');

@@ -16,7 +16,7 @@ use T::Server;
 use T::Table;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my ($ann, $bert) = map { T::Client->new($server, name => 'Ann',
 	worker => $_) } 1, 2;		# one admin, two connections
@@ -25,6 +25,13 @@ my $keys = 0;
 
 sub sql { return $db->query($_[0]) }
 sub key { return 'key-' . ++$keys }
+
+# Whether somebody waits for what is locked, in time.
+sub waits {
+	my ($where) = @_;
+
+	return wait_until { T::Lock::waiting($where // $db) == 1 };
+}
 
 sub flags {
 	my ($ids, $active, $archived) = @_;
@@ -82,8 +89,10 @@ my %how = (
 	},
 	session_create => {
 		body  => ['{"notes":"x"}', ''],
-		undo  => sub { flags('SELECT id FROM partyline.session', 'false',
-			'false') },
+		undo  => sub {
+			flags('SELECT id FROM partyline.session', 'false',
+				'false');
+		},
 		done  => sub { sql('SELECT count(*) FROM partyline.session
 			WHERE is_active') },
 		never => sub { flags($id, 'true', 'false') },
@@ -228,9 +237,9 @@ my %test = (
 		my $key = key();
 
 		$how->{undo}->($id);
-		my $lock = T::Lock->take($db, $how->{lock});
+		my $lock = T::Lock->new($db, $how->{lock});
 		$ann->ask(post => asking($name, $key));
-		ok($lock->stops(1), 'the first one waits');
+		ok(waits(), 'the first one waits');
 		in_progress($bert->post(asking($name, $key)), 'the same');
 		in_progress($bert->post(asking($name, $key,
 			body => $how->{body}[1])), 'another body');
@@ -238,7 +247,7 @@ my %test = (
 		my $beside = T::Client->new($server, name => 'Ann',
 			worker => 1);
 		$beside->ask(post => asking($name, $key));
-		$lock->release;
+		$lock->let_go;
 		my $first = $ann->take;
 		is($first->{status}, $row{$name}{status}, 'the first is done');
 		same($beside->take, $first, 'who came behind it');
@@ -252,9 +261,9 @@ my %test = (
 
 		$how->{undo}->($id);
 		my $before = $how->{count} && sql($how->{count});
-		my $lock = T::Lock->take($db, $how->{lock});
+		my $lock = T::Lock->new($db, $how->{lock});
 		$ann->ask(post => asking($name, $key));
-		ok($lock->stops(1), 'it waits');
+		ok(waits(), 'it waits');
 		sql(q{SELECT count(pg_terminate_backend(pid)) FROM
 			pg_stat_activity WHERE datname = current_database()
 			AND wait_event_type = 'Lock'});
@@ -262,7 +271,7 @@ my %test = (
 		is($lost->{status}, 503, 'nobody knows what became of it');
 		like($lost->{headers}{'retry-after'}, qr/\A[1-9]\d*\z/,
 			'when to ask again');
-		$lock->release;
+		$lock->let_go;
 		is(asked_until_told($name, $key)->{status},
 			$row{$name}{status}, 'it is done when it is repeated');
 		ok($how->{done}->($id), 'it had its effect');
@@ -314,14 +323,14 @@ my %test = (
 		return pass('as with the others') if !$how->{count};
 		$how->{undo}->($id);
 		my $before = sql($how->{count});
-		my $lock = T::Lock->take($db, $how->{lock});
+		my $lock = T::Lock->new($db, $how->{lock});
 		my $other = T::Client->new($server, name => 'Ann',
 			worker => 2);
 		$other->ask(post => asking($name, $key));
-		ok($lock->stops(1), 'it waits');
+		ok(waits(), 'it waits');
 		kill KILL => $server->worker_pid(2);
 		is($other->take->{status}, 0, 'its client is cut off');
-		$lock->release;
+		$lock->let_go;
 		my $told = asked_until_told($name, $key);
 		is($told->{status}, $row{$name}{status},
 			'told when it is repeated');

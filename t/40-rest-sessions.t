@@ -88,7 +88,8 @@ subtest 'before there is any' => sub {
 	is($list->{headers}{'x-total-count'},    '0', 'nothing shown');
 	is($list->{headers}{'x-absolute-total'}, '0', 'nothing there');
 	is(seen('/api/sessions/active')->{body},
-		'{"session":null,"message":"No active session"}', 'none active');
+		'{"session":null,"message":"No active session"}',
+		'none active');
 	not_found('/api/sessions/1');
 };
 
@@ -128,7 +129,8 @@ subtest 'create' => sub {
 subtest 'create: what is in the body' => sub {
 	for my $case (
 		[undef, undef, 'no body'], ['{}', undef, 'an empty object'],
-		['{"notes":null}', undef, 'null'], ['{"notes":""}', '', 'empty'],
+		['{"notes":null}', undef, 'null'],
+		['{"notes":""}', '', 'empty'],
 		['{"notes":"x","more":[1]}', 'x', 'members that nobody knows'],
 		['{"notes":"' . "\xc3\xab" x 10000 . '"}', "\x{eb}" x 10000,
 			'as long as it may be']) {
@@ -217,7 +219,8 @@ subtest 'list' => sub {
 		is(ids($list), "@$wanted", "'$query': these, in this order");
 		is($headers->{'x-total-count'}, $total,
 			"'$query': all that the filter shows");
-		is($headers->{'x-absolute-total'}, 6, "'$query': all there are");
+		is($headers->{'x-absolute-total'}, 6,
+			"'$query': all there are");
 		is($headers->{'x-prev-last-date'}, $before && $at{$before},
 			"'$query': the one before this page");
 		return $list;
@@ -360,7 +363,8 @@ subtest 'bulk' => sub {
 		'one named twice counts once');
 	is($archived->(), join(' ', "$b $a", $before || ()), 'archived');
 	is($bulk->('unarchive', $open, $b)->{body},
-		'{"success":true,"affected":2}', 'unarchive: an active one too');
+		'{"success":true,"affected":2}',
+		'unarchive: an active one too');
 	is($archived->(), join(' ', $a, $before || ()), 'one is back');
 
 	my $control = () = told('control', 0);

@@ -124,8 +124,8 @@ BEGIN
 END
 $$;
 
--- A new key for tokens; what the old one signed is believed for as long as
--- it may live.
+-- A new key for tokens; what the others signed is believed for so long, or
+-- as long as they had before.
 CREATE FUNCTION api.secret_rotate(ctx api.ctx, life interval)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -135,8 +135,9 @@ BEGIN
 	PERFORM FROM partyline.secret s WHERE s.kind = 'jwt' FOR UPDATE;
 	DELETE FROM partyline.secret s
 	WHERE s.kind = 'jwt' AND s.retires_at <= now();
-	UPDATE partyline.secret s SET retires_at = now() + life
-	WHERE s.kind = 'jwt' AND s.retires_at IS NULL;
+	UPDATE partyline.secret s
+	SET retires_at = least(s.retires_at, now() + life)
+	WHERE s.kind = 'jwt';
 	INSERT INTO partyline.secret (kind, id, value, created_at)
 	VALUES ('jwt', new_id, encode(sha256(convert_to(
 	    concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()),

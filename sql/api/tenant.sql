@@ -82,8 +82,8 @@ BEGIN
 END
 $$;
 
--- The row of a tenant, locked, and the rest of the transaction is his; or
--- the refusal.
+-- The row of a tenant, locked against other commands, and the rest of the
+-- transaction is his; or the refusal. Who writes for him goes on.
 CREATE FUNCTION api.tenant_lock(wanted text)
 RETURNS partyline.tenant LANGUAGE plpgsql AS $$
 DECLARE
@@ -91,7 +91,7 @@ DECLARE
 BEGIN
 	SELECT * INTO tenant FROM partyline.tenant t
 	WHERE t.slug = wanted AND t.id > 0
-	FOR UPDATE;
+	FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
 		RAISE 'tenant_not_found' USING ERRCODE = 'PT404';
 	END IF;
@@ -187,6 +187,23 @@ BEGIN
 END
 $$;
 
+-- Everything that his writers lock, in the order they do: whoever is at work
+-- comes to his end first, and nobody waits for us with something that we wait
+-- for. Their rows are the server's to lock, whose role the login role has.
+CREATE FUNCTION api.tenant_hold(ctx api.ctx)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	before text := current_setting('role');
+BEGIN
+	PERFORM set_config('role', 'partyline_server', true);
+	PERFORM FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.counter c
+	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
+	PERFORM set_config('role', before, true);
+END
+$$;
+
 -- With all that is his. What others stand on stays: `default`.
 CREATE FUNCTION api.tenant_remove(ctx api.ctx, wanted text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
@@ -199,11 +216,16 @@ BEGIN
 		RAISE 'tenant_default' USING ERRCODE = 'PT400';
 	END IF;
 	ctx.tenant := tenant.id;
+	PERFORM api.tenant_hold(ctx);
 	RETURN NEXT api.reply(200, '{"id":' || tenant.id || '}');
 	RETURN NEXT api.emit_control(ctx, 'tenant.removed',
 	    '{"tenant":' || tenant.id || '}');
+	PERFORM FROM partyline.stream s
+	WHERE s.tenant_id = tenant.id ORDER BY s.name COLLATE "C" FOR UPDATE;
+	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
+	-- These name him without a foreign key. Whoever writes them holds a row
+	-- that has one until his commit, so by now nobody does any more.
 	DELETE FROM partyline.event e WHERE e.tenant_id = tenant.id;
 	DELETE FROM partyline.idempotency i WHERE i.tenant_id = tenant.id;
-	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
 END
 $$;

@@ -14,6 +14,7 @@
 #include "core/batch.h"
 #include "core/cache.h"
 #include "core/event.h"
+#include "core/input.h"
 #include "core/tenant.h"
 #include "core/who.h"
 #include "plat/digest.h"
@@ -154,21 +155,32 @@ act_admit(struct op *op)
 	return (true);
 }
 
+/* What makes room, or only names things, needs no room itself. */
+static int64_t
+bytes_to_keep(const struct op *op)
+{
+	int64_t bytes = 0;
+
+	for (unsigned i = 0; i < op->inputs_count; i++)
+		if (input_is_kept(&op->row->inputs[i]))
+			bytes += (int64_t)op->inputs[i].len;
+	return (bytes);
+}
+
 /* What it is about to write, taken from the tenant's limits. */
 static bool
 is_within_limits(struct op *op)
 {
 	struct limit_state state = { .applies = false };
-	int64_t now_s = clock_ms() / 1000;
+	int64_t now_s = clock_ms() / 1000, bytes = bytes_to_keep(op);
 	enum err err = ERR_none;
 
 	if (op->row->limit == OP_LIMIT_EVENT)
 		err = limit_events(op->tenant, 1, now_s, &state);
-	if (err == ERR_none && op->body.len > 0)
-		err = limit_storage(op->tenant, (int64_t)op->body.len, now_s,
-		    &state);
+	if (err == ERR_none && bytes > 0)
+		err = limit_storage(op->tenant, bytes, now_s, &state);
 	if (err == ERR_none) {
-		op->storage_taken = (int64_t)op->body.len;
+		op->storage_taken = bytes;
 		return (true);
 	}
 	op->limit = state;
@@ -277,6 +289,16 @@ act_reply(struct op *op, const struct call_row *row)
 	op_reply(op, row->status, op_keep(op, row->body));
 }
 
+/* A foreign key to the tenant: he was removed since he was found. */
+static bool
+is_tenant_gone(text constraint)
+{
+	text end = TEXT("_tenant_id_fkey");
+
+	return (constraint.len > end.len && text_is(text_from(constraint.at +
+	    constraint.len - end.len, end.len), end));
+}
+
 static enum err
 refusal_of(const struct db_answer *answer)
 {
@@ -287,7 +309,8 @@ refusal_of(const struct db_answer *answer)
 		err = error_named(answer->message);
 		break;
 	case CALL_CONSTRAINT:
-		err = error_named(answer->constraint);
+		err = is_tenant_gone(answer->constraint) ? ERR_not_found :
+		    error_named(answer->constraint);
 		break;
 	case CALL_CONFLICT:
 		return (ERR_database_busy);
@@ -383,7 +406,8 @@ on_write(void *context, const struct db_answer *answer)
 	bool has_row = answer->result == DB_ROWS &&
 	    act_answer_row(answer, &row);
 
-	if (!has_row)
+	/* What may be there is counted until it is measured. */
+	if (!has_row && answer->result != DB_UNKNOWN)
 		act_give_storage(op);
 	act_tell(op->ground->service, op->tenant->id, answer);
 	settle(op, answer, has_row ? &row : NULL);

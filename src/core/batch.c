@@ -236,7 +236,8 @@ fail_all(struct op *ops, const struct db_answer *answer)
 
 	for (op = ops; op != NULL; op = next) {
 		next = op->next;
-		act_give_storage(op);
+		if (answer->result != DB_UNKNOWN)
+			act_give_storage(op);
 		act_fail(op, answer);
 	}
 }

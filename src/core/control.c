@@ -259,8 +259,11 @@ heed(struct control *control, const struct call_row *row)
 		control->has_all = false;
 	else if (text_ends(type, TEXT(".deleted")))
 		heed_deleted(service, data);
-	else
-		sign_in_heed(service->sign_in, type, data);
+	else if (!sign_in_heed(service->sign_in, type, data)) {
+		log_error("an event of control is not understood",
+		    F("seq", row->seq), F("type", type));
+		control->has_all = false;
+	}
 	json_in_free(&event);
 }
 
@@ -429,6 +432,14 @@ control_leave(struct control *control)
 	else
 		control->leave = HAS_LEFT;
 	return (control->leave == HAS_LEFT);
+}
+
+void
+control_read_all(struct control *control)
+{
+	object_check(control, CONTROL_MAGIC);
+	control->has_all = false;
+	control_read_now(control);
 }
 
 void

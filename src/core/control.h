@@ -43,5 +43,7 @@ void		 control_destroy(struct control **control);
 bool		 control_leave(struct control *control);
 /* As soon as no reading is on its way. */
 void		 control_read_now(struct control *control);
+/* The same, and all lists. */
+void		 control_read_all(struct control *control);
 
 #endif

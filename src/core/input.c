@@ -398,6 +398,13 @@ takes_body(const struct operation_row *row)
 }
 
 bool
+input_is_kept(const struct input_row *input)
+{
+	return (input->place == INPUT_BODY && (input->kind == INPUT_text ||
+	    input->kind == INPUT_custom || input->kind == INPUT_object));
+}
+
+bool
 input_read(struct op *op)
 {
 	op->inputs_count = 0;

@@ -39,6 +39,9 @@
  */
 bool	input_read(struct op *op);
 
+/* Whether it is stored as it came, so that it counts to max_storage. */
+bool	input_is_kept(const struct input_row *input);
+
 const char *input_kind_name(enum input_kind kind);
 const char *input_place_name(enum input_place place);
 

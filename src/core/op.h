@@ -158,6 +158,7 @@ struct op {
 	text		 authorization;	/* these three: at NULL: none */
 	text		 idempotency_key;
 	text		 origin;
+	bool		 is_doubtful;	/* one of the three came twice */
 	text		 body;
 	struct json_object *json;	/* of body; NULL: there was none */
 	text		 client_address;

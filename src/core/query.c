@@ -5,10 +5,11 @@
 #include "core/query.h"
 
 void
-target_cut(text target, text *path_out, text *query_out)
+target_cut(text target, text *host_out, text *path_out, text *query_out)
 {
 	text rest, ignored;
 
+	*host_out = TEXT_NONE;
 	/* A proxy's form, which a server has to take as well. */
 	if (text_begins(target, TEXT("http://")) ||
 	    text_begins(target, TEXT("https://"))) {
@@ -17,6 +18,7 @@ target_cut(text target, text *path_out, text *query_out)
 		while (at < target.len && target.at[at] != '/' &&
 		    target.at[at] != '?')
 			at++;
+		*host_out = text_from(target.at + scheme, at - scheme);
 		target = text_from(target.at + at, target.len - at);
 	}
 	text_cut(target, '#', &rest, &ignored);

@@ -13,10 +13,10 @@
  *  3. Only text with an escape in it is copied, into the arena that was
  *     given; the rest lies in what was read.
  *
- *	text path, query, rest, key, value;
+ *	text host, path, query, rest, key, value;
  *	enum err err;
  *
- *	target_cut(target, &path, &query);
+ *	target_cut(target, &host, &path, &query);
  *	for (rest = query; query_next(&rest, &key, &value);)
  *		if ((err = query_decode(arena, &value)) != ERR_none) ...
  */
@@ -29,8 +29,12 @@
 #include "base/text.h"
 #include "core/error.h"
 
-/* Takes the origin form and the absolute form (RFC 9112). */
-void	target_cut(text target, text *path_out, text *query_out);
+/*
+ * Takes the origin form and the absolute form (RFC 9112), which names the
+ * host: at NULL where the other one does not.
+ */
+void	target_cut(text target, text *host_out, text *path_out,
+	    text *query_out);
 
 /* Takes the next part between slashes off the front; it is not decoded. */
 bool	path_next(text *rest, text *segment_out);

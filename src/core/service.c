@@ -119,6 +119,7 @@ service_create(const struct service_setup *setup)
 	service->slot = setup->slot;
 	service->ordinal = setup->ordinal;
 	service->conf = setup->conf;
+	service->admins = setup->admins;
 	arena_init(&service->arena);
 	ring_writer_init(&service->ring,
 	    segment_ring(setup->segment, setup->slot));

@@ -30,12 +30,15 @@
 #include "core/op.h"
 #include "plat/ring.h"
 
+struct admins;
+
 struct service_setup {
 	struct loop		*loop;
 	struct segment		*segment;
 	unsigned		 slot;
 	unsigned		 ordinal;	/* of the worker */
 	const struct conf	*conf;
+	const struct admins	*admins;	/* of the configuration */
 };
 
 struct service {
@@ -46,6 +49,7 @@ struct service {
 	unsigned		 slot;
 	unsigned		 ordinal;
 	const struct conf	*conf;
+	const struct admins	*admins;
 	struct ring_writer	 ring;
 	struct db_pool		*pool;
 	struct tenant_book	*tenants;

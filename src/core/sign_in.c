@@ -14,17 +14,25 @@
 #include "base/secret.h"
 #include "base/stamp.h"
 #include "core/act.h"
+#include "core/admins.h"
+#include "core/admins_sync.h"
+#include "core/control.h"
 #include "core/json.h"
 #include "core/key.h"
+#include "core/keyring.h"
 #include "core/tenant.h"
 #include "core/who.h"
 #include "plat/crew.h"
 #include "plat/digest.h"
 #include "plat/loop.h"
+#include "plat/segment.h"
 
 #define TOKEN_LIFE_S	86400
 #define TICKET_LIFE_S	60
 #define TICKET_BYTES	32
+#define FIND_AGAIN_MS	50
+#define FINDS_MOST	40	/* so two seconds, then it is told */
+#define RETIRE_GRACE_MS	1000	/* PostgreSQL's clock is not ours */
 
 enum stage { STAGE_WAITS, STAGE_FINDS, STAGE_PROVES };
 
@@ -35,16 +43,19 @@ struct login {
 	struct login	*prev, *next;
 	struct op	*op;
 	enum stage	 stage;
-	struct limit_login limit;
+	unsigned	 finds;
+	struct limit_login limit;	/* counted where is_counted */
+	bool		 is_counted;
 	struct timer	 timer;
 	struct crew_job	 job;
 	/* What the thread reads and writes. */
 	text		 key;
 	text		 hash;		/* at NULL: nobody has the key */
 	bool		 is_right;
-	/* Whom the key belongs to. */
+	/* Whom the key belongs to, and when that was so. */
 	text		 name;
 	enum rank	 rank;
+	int64_t		 moment_ms;
 };
 
 struct sign_in {
@@ -53,10 +64,17 @@ struct sign_in {
 	struct service	*service;
 	struct crew	*crew;
 	struct login	*logins;
-	struct arena	 secrets;
-	text		 server_secret;
+	struct keyring	 keyring;
+	struct timer	 retirement;	/* of the key that retires next */
+	struct admins_sync *sync;	/* NULL: another worker's task */
 	bool		 is_closing;
 };
+
+static void
+on_retirement(struct sign_in *sign_in)
+{
+	control_read_all(sign_in->service->control);
+}
 
 struct sign_in *
 sign_in_create(struct service *service)
@@ -65,12 +83,15 @@ sign_in_create(struct service *service)
 	    SIGN_IN_MAGIC);
 
 	sign_in->service = service;
-	arena_init(&sign_in->secrets);
+	keyring_init(&sign_in->keyring);
+	timer_init(&sign_in->retirement, on_retirement, sign_in);
 	sign_in->crew = crew_create(service->loop,
 	    (unsigned)service->conf->sign_in_threads,
 	    (unsigned)service->conf->sign_in_queue);
 	if (sign_in->crew == NULL)
 		log_error("nobody can sign in: there are no descriptors left");
+	if (service->ordinal == 1)
+		sign_in->sync = admins_sync_create(service, sign_in->crew);
 	return (sign_in);
 }
 
@@ -84,14 +105,22 @@ login_free(struct login *login)
 	object_free(&login);
 }
 
+/* Once for each that was counted. */
+static void
+uncount(struct login *login, bool was_right)
+{
+	if (login->is_counted)
+		limit_login_end(&login->limit, was_right, clock_ms() / 1000);
+	login->is_counted = false;
+}
+
 /* It could not be tried: that is no failure of who asked. */
 static void
 login_give_up(struct login *login, enum err err)
 {
 	struct op *op = login->op;
 
-	if (login->stage != STAGE_WAITS || !login->limit.has_to_ask_again)
-		limit_login_end(&login->limit, true, clock_ms() / 1000);
+	uncount(login, true);
 	login_free(login);
 	op_fail(op, err);
 }
@@ -103,7 +132,10 @@ sign_in_close(struct sign_in *sign_in)
 
 	object_check(sign_in, SIGN_IN_MAGIC);
 	sign_in->is_closing = true;
+	timer_stop(loop_timers(sign_in->service->loop),
+	    &sign_in->retirement);
 	crew_destroy(&sign_in->crew);
+	admins_sync_stop(sign_in->sync);
 	DL_FOREACH_SAFE(sign_in->logins, login, next)
 		if (login->stage != STAGE_FINDS)
 			login_give_up(login, ERR_database_away);
@@ -119,18 +151,20 @@ sign_in_destroy(struct sign_in **given)
 		return;
 	object_check(sign_in, SIGN_IN_MAGIC);
 	must(sign_in->logins == NULL && sign_in->crew == NULL);
-	arena_fini(&sign_in->secrets);
+	admins_sync_destroy(&sign_in->sync);
+	keyring_fini(&sign_in->keyring);
 	object_free(&sign_in);
 }
 
 static bool
 write_token(struct login *login, struct buf *out)
 {
-	int64_t now_ms = stamp_now();
+	int64_t iat = login->moment_ms / 1000;
 	char id[TOKEN_ID_MADE + 1];
 	struct token token = { .rank = login->rank, .name = login->name,
-	    .tenant = login->op->tenant->id, .timestamp_ms = now_ms,
-	    .iat = now_ms / 1000, .exp = now_ms / 1000 + TOKEN_LIFE_S };
+	    .tenant = login->op->tenant->id,
+	    .timestamp_ms = login->moment_ms, .iat = iat,
+	    .exp = iat + TOKEN_LIFE_S };
 
 	token_make_id(id);
 	token.jti = text_of(id);
@@ -186,7 +220,7 @@ on_proved(struct login *login)
 {
 	struct op *op = login->op;
 
-	limit_login_end(&login->limit, login->is_right, clock_ms() / 1000);
+	uncount(login, login->is_right);
 	if (login->is_right) {
 		reply_token(login);
 		return;
@@ -204,10 +238,12 @@ read_admin(struct login *login, text body)
 {
 	struct op *op = login->op;
 	struct json_object *admin = json_in_read(body);
-	text name, role, hash;
+	text name, role, hash, moment;
 	bool is_good = admin != NULL && json_in_text(admin, "name", &name) &&
 	    json_in_text(admin, "role", &role) &&
 	    json_in_text(admin, "hash", &hash) &&
+	    json_in_text(admin, "moment", &moment) &&
+	    stamp_read(moment, &login->moment_ms) &&
 	    (login->rank = rank_of(role)) != RANK_NONE;
 
 	if (is_good) {
@@ -219,16 +255,45 @@ read_admin(struct login *login, text body)
 }
 
 static void
+wait(struct login *login, int64_t ms)
+{
+	login->stage = STAGE_WAITS;
+	timer_set(loop_timers(login->sign_in->service->loop), &login->timer,
+	    ms);
+}
+
+/*
+ * Somebody is being revoked just now, or the admins of the configuration are
+ * not yet in, of whom this may be one.
+ */
+static bool
+is_too_early(const struct login *login, const struct db_answer *answer)
+{
+	const struct segment *segment = login->sign_in->service->segment;
+
+	if (answer->result == DB_REFUSED)
+		return (text_is(answer->message, TEXT("sign_in_busy")));
+	return (answer->result == DB_ROWS && db_rows(answer) == 0 &&
+	    login->op->tenant->id == ADMINS_TENANT &&
+	    atomic_load(&segment->admins_are_in) == 0);
+}
+
+static void
 on_found(void *context, const struct db_answer *answer)
 {
 	struct login *login = object_cast(struct login, LOGIN_MAGIC, context);
 	struct sign_in *sign_in = login->sign_in;
 	struct call_row row;
 
+	if (!sign_in->is_closing && login->finds < FINDS_MOST &&
+	    is_too_early(login, answer)) {
+		wait(login, FIND_AGAIN_MS);
+		return;
+	}
 	if (answer->result != DB_ROWS) {
 		struct op *op = login->op;
 
-		limit_login_end(&login->limit, true, clock_ms() / 1000);
+		uncount(login, true);
 		login_free(login);
 		act_fail(op, answer);
 		return;
@@ -256,8 +321,9 @@ find(struct login *login)
 	text input;
 
 	login->stage = STAGE_FINDS;
-	key_lookup(sign_in->server_secret, op->tenant->id, login->key,
-	    lookup);
+	login->finds++;
+	key_lookup(sign_in->keyring.server_secret, op->tenant->id,
+	    login->key, lookup);
 	input = text_of(lookup);
 	act_context(op, &context);
 	service_ask(sign_in->service, FUNCTION_admin_find, &context,
@@ -279,10 +345,9 @@ begin(struct login *login)
 		op_fail(op, err);
 		return;
 	}
-	login->stage = STAGE_WAITS;
+	login->is_counted = !login->limit.has_to_ask_again;
 	if (login->limit.wait_ms > 0)
-		timer_set(loop_timers(sign_in->service->loop), &login->timer,
-		    login->limit.wait_ms);
+		wait(login, login->limit.wait_ms);
 	else
 		find(login);
 }
@@ -290,10 +355,10 @@ begin(struct login *login)
 static void
 on_waited(struct login *login)
 {
-	if (login->limit.has_to_ask_again)
-		begin(login);
-	else
+	if (login->is_counted)
 		find(login);
+	else
+		begin(login);
 }
 
 void
@@ -302,6 +367,10 @@ operation_auth_login(struct op *op)
 	struct sign_in *sign_in = op->ground->service->sign_in;
 	struct login *login;
 
+	if (sign_in->is_closing) {
+		op_fail(op, ERR_database_away);
+		return;
+	}
 	act_wait(op);
 	op->client_address = op_keep(op, op->client_address);
 	login = object_create(struct login, LOGIN_MAGIC);
@@ -398,109 +467,62 @@ operation_auth_ticket(struct op *op)
 	    TEXT_NONE, inputs, 2, on_ticket, ticket);
 }
 
-/* The one that comes first in the list is the newest of its kind. */
-static bool
-read_secret(struct sign_in *sign_in, struct json_object *secret,
-    struct token_key *keys, unsigned *count)
-{
-	text kind, id, value;
+/* The lists and the news. */
 
-	if (!json_in_text(secret, "kind", &kind) ||
-	    !json_in_text(secret, "id", &id) ||
-	    !json_in_text(secret, "value", &value))
-		return (false);
-	value = text_from(arena_copy(&sign_in->secrets, value.at, value.len),
-	    value.len);
-	if (text_is(kind, TEXT("server")) &&
-	    sign_in->server_secret.at == NULL)
-		sign_in->server_secret = value;
-	else if (text_is(kind, TEXT("jwt")) &&
-	    *count < TOKEN_KEYS_MAX)
-		keys[(*count)++] = (struct token_key){
-		    text_from(arena_copy(&sign_in->secrets, id.at, id.len),
-		    id.len), value };
-	return (true);
+/* The list is read anew when a key of it retires. */
+static void
+plan_retirement(struct sign_in *sign_in)
+{
+	struct timers *timers = loop_timers(sign_in->service->loop);
+	int64_t in_ms = sign_in->keyring.retires_ms - stamp_now();
+
+	timer_stop(timers, &sign_in->retirement);
+	if (sign_in->keyring.retires_ms != 0 && !sign_in->is_closing)
+		timer_set(timers, &sign_in->retirement,
+		    (in_ms > 0 ? in_ms : 0) + RETIRE_GRACE_MS);
 }
 
 bool
 sign_in_use_secrets(struct sign_in *sign_in, text json)
 {
-	const struct conf *conf = sign_in->service->conf;
-	struct json_object *list = json_in_read(json), *secret;
-	struct token_key keys[TOKEN_KEYS_MAX];
-	unsigned count = 0;
-	bool is_good = list != NULL;
+	struct keyring keyring;
 
-	arena_fini(&sign_in->secrets);
-	arena_init(&sign_in->secrets);
-	sign_in->server_secret = TEXT_NONE;
-	if (conf->jwt_secret[0] != '\0')
-		keys[count++] = (struct token_key){
-		    TEXT("conf"), text_of(conf->jwt_secret) };
-	for (size_t i = 0; is_good &&
-	    (secret = json_in_element(list, i)) != NULL; i++)
-		is_good = read_secret(sign_in, secret, keys, &count);
-	json_in_free(&list);
-	return (is_good && sign_in->server_secret.at != NULL &&
-	    who_book_use_keys(sign_in->service->who, keys, count));
-}
-
-/* {"tenant":…,"kind":"name"|"token","value":…,"before":…} */
-static bool
-read_revocation(struct sign_in *sign_in, struct json_object *row)
-{
-	struct who_book *who = sign_in->service->who;
-	int64_t tenant, before_ms;
-	text kind, value, before;
-
-	if (!json_in_int(row, "tenant", &tenant) ||
-	    !json_in_text(row, "kind", &kind) ||
-	    !json_in_text(row, "value", &value) ||
-	    !json_in_text(row, "before", &before) ||
-	    !stamp_read(before, &before_ms))
+	keyring_init(&keyring);
+	if (!keyring_read(&keyring, sign_in->service->conf->jwt_secret,
+	    json) || !who_book_use_keys(sign_in->service->who, keyring.keys,
+	    keyring.count)) {
+		keyring_fini(&keyring);
+		log_error("the list of secrets is not understood");
 		return (false);
-	if (text_is(kind, TEXT("name")))
-		who_book_revoke_name(who, (int32_t)tenant, value, before_ms);
-	else
-		who_book_revoke_token(who, (int32_t)tenant, value);
+	}
+	keyring_fini(&sign_in->keyring);
+	sign_in->keyring = keyring;
+	plan_retirement(sign_in);
 	return (true);
 }
 
 bool
 sign_in_use_revocations(struct sign_in *sign_in, text json)
 {
-	struct json_object *list = json_in_read(json), *row;
-	bool is_good = list != NULL;
-
-	who_book_clear_revocations(sign_in->service->who);
-	for (size_t i = 0; is_good &&
-	    (row = json_in_element(list, i)) != NULL; i++)
-		is_good = read_revocation(sign_in, row);
-	json_in_free(&list);
-	return (is_good);
+	if (who_book_read_revocations(sign_in->service->who, json))
+		return (true);
+	log_error("the list of revocations is not understood");
+	return (false);
 }
 
-void
+bool
 sign_in_heed(struct sign_in *sign_in, text type, struct json_object *data)
 {
-	struct who_book *who = sign_in->service->who;
-	int64_t tenant, before_ms;
-	text value, before;
-
-	if (!json_in_int(data, "tenant", &tenant))
-		return;
-	if (text_is(type, TEXT("admin.revoked")) &&
-	    json_in_text(data, "name", &value) &&
-	    json_in_text(data, "before", &before) &&
-	    stamp_read(before, &before_ms))
-		who_book_revoke_name(who, (int32_t)tenant, value, before_ms);
-	else if (text_is(type, TEXT("token.revoked")) &&
-	    json_in_text(data, "token", &value))
-		who_book_revoke_token(who, (int32_t)tenant, value);
+	if (!text_is(type, TEXT("admin.revoked")) &&
+	    !text_is(type, TEXT("token.revoked")))
+		return (true);
+	return (who_book_read_news(sign_in->service->who, data));
 }
 
 void
 sign_in_on_ready(struct sign_in *sign_in)
 {
-	(void)sign_in;
+	if (sign_in->sync != NULL && !sign_in->is_closing)
+		admins_sync_begin(sign_in->sync,
+		    sign_in->keyring.server_secret);
 }

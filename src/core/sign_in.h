@@ -9,11 +9,15 @@
  * Holds always:
  *  1. A key is compared by scrypt alone, off the loop, and an unknown one
  *     costs the same time as a known one.
- *  2. Tokens are signed with the newest key; jwt_secret of the options comes
- *     before those of the database. All of them are believed.
- *  3. The admins of the configuration (admin_key, admins_file) are made equal
- *     to it once by each start and reload, by the first worker.
- *  4. Neither key, token nor ticket is logged or kept.
+ *  2. A token bears the moment at which its admin was found, by PostgreSQL's
+ *     clock: whoever is revoked while his key is proved gets a token that is
+ *     revoked, too.
+ *  3. Tokens are signed with the newest key; jwt_secret of the options comes
+ *     before those of the database. All of them are believed, each until it
+ *     retires.
+ *  4. A list that is not understood changes nothing: what is revoked stays
+ *     so.
+ *  5. Neither key, token nor ticket is logged or kept.
  */
 #ifndef CORE_SIGN_IN_H
 #define CORE_SIGN_IN_H
@@ -32,8 +36,11 @@ void		 sign_in_destroy(struct sign_in **sign_in);
 /* Lists of api.secret_list and api.revocation_list; false: refused. */
 bool	sign_in_use_secrets(struct sign_in *sign_in, text json);
 bool	sign_in_use_revocations(struct sign_in *sign_in, text json);
-/* An event of `control`; those of other things are left alone. */
-void	sign_in_heed(struct sign_in *sign_in, text type,
+/*
+ * An event of `control`; those of other things are left alone. false: it is
+ * one of ours and not understood, so that all has to be read anew.
+ */
+bool	sign_in_heed(struct sign_in *sign_in, text type,
 	    struct json_object *data);
 /* The lists are there; said again each time that they were read. */
 void	sign_in_on_ready(struct sign_in *sign_in);

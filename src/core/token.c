@@ -403,21 +403,49 @@ token_believe(struct json_object *claims, int64_t now_s, struct arena *arena,
 	return (times_check(token, nbf, now_s));
 }
 
+/* Header and claims, decoded; false: it has no three such parts. */
+static bool
+cut_parts(text compact, struct arena *arena, text *header_out,
+    text *claims_out)
+{
+	text header, claims, signature, rest, ignored;
+
+	return (compact.len <= TOKEN_MAX &&
+	    text_cut(compact, '.', &header, &rest) &&
+	    text_cut(rest, '.', &claims, &signature) &&
+	    part_decode(header, arena, header_out) &&
+	    part_decode(claims, arena, claims_out) &&
+	    part_decode(signature, arena, &ignored));
+}
+
+static bool
+is_object(text json)
+{
+	struct json_object *object = object_read(json);
+	bool is = object != NULL;
+
+	json_in_free(&object);
+	return (is);
+}
+
+bool
+token_parts(text compact, struct arena *arena, text *header_out,
+    text *claims_out)
+{
+	return (cut_parts(compact, arena, header_out, claims_out) &&
+	    is_object(*header_out) && is_object(*claims_out));
+}
+
 enum token_verdict
 token_read(const struct token_key *keys, unsigned count, text compact,
     int64_t now_s, struct arena *arena, struct token *token_out)
 {
 	struct token token = { 0 };
 	struct json_object *claims;
-	text head, payload, signature, rest, ignored;
+	text head, payload;
 	enum token_verdict verdict;
 
-	if (compact.len > TOKEN_MAX ||
-	    !text_cut(compact, '.', &head, &rest) ||
-	    !text_cut(rest, '.', &payload, &signature) ||
-	    !part_decode(head, arena, &head) ||
-	    !part_decode(payload, arena, &payload) ||
-	    !part_decode(signature, arena, &ignored) ||
+	if (!cut_parts(compact, arena, &head, &payload) ||
 	    (claims = object_read(payload)) == NULL)
 		return (TOKEN_MALFORMED);
 	verdict = header_read(head, arena, &token.kid);

@@ -88,6 +88,13 @@ bool	token_name_is_fit(text name);
 /* A new jti, and a NUL. */
 void	token_make_id(char out[TOKEN_ID_MADE + 1]);
 
+/*
+ * What it is written with, believed or not: the JSON of header and claims.
+ * false: it has no form of a token.
+ */
+bool	token_parts(text compact, struct arena *arena, text *header_out,
+	    text *claims_out);
+
 /* Added to out. false: it would be refused when read. */
 bool	token_make(const struct token_key *key, const struct token *token,
 	    struct buf *out);

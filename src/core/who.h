@@ -34,6 +34,7 @@
 #include "core/error.h"
 #include "core/token.h"
 
+struct json_object;
 struct who_book;
 
 struct caller {
@@ -66,6 +67,13 @@ void	who_book_revoke_token(struct who_book *book, int32_t tenant,
 	    text jti);
 /* Before all that is revoked is read anew. */
 void	who_book_clear_revocations(struct who_book *book);
+/*
+ * The same from api.revocation_list, which replaces all, and from what
+ * `control` tells: {"tenant":…,"name":…,"before":…} or {"tenant":…,
+ * "token":…}. false: it is not understood, and nothing changed.
+ */
+bool	who_book_read_revocations(struct who_book *book, text json);
+bool	who_book_read_news(struct who_book *book, struct json_object *news);
 
 /*
  * authorization: the header's value, at NULL where there is none.

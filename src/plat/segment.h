@@ -102,6 +102,7 @@ struct segment {
 	_Atomic uint32_t	relay_owes_sweep; /* to the other hosts */
 	_Atomic unsigned	log_level;
 	_Atomic unsigned	parts[PARTS];	/* enum part_state */
+	_Atomic uint32_t	admins_are_in;	/* the configuration's */
 	_Atomic uint64_t	used[QUOTAS];	/* see plat/share.h */
 	struct fault_arms	faults;
 	struct versions		versions;

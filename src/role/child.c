@@ -224,6 +224,7 @@ child_begin(struct server *server, enum role role, unsigned ordinal,
 	self->ordinal = ordinal;
 	self->slot = slot;
 	self->conf = server->conf;
+	self->admins = server->admins;
 	self->segment = server->segment;
 	self->channel = channel;
 	self->acts = role == ROLE_WORKER ? &worker_acts :

@@ -17,6 +17,7 @@
 #include "plat/loop.h"
 #include "plat/segment.h"
 
+struct admins;
 struct conf;
 struct child_self;
 
@@ -41,6 +42,7 @@ struct child_self {
 	unsigned		 ordinal;
 	unsigned		 slot;
 	const struct conf	*conf;
+	const struct admins	*admins;	/* of the configuration */
 	struct segment		*segment;
 	struct loop		*loop;
 	int			 channel;

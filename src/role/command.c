@@ -20,8 +20,9 @@ const struct command_row command_rows[COMMANDS] = {
 #undef COMMAND
 };
 
-enum { FLAG_CONF, FLAG_HOST, FLAG_JSON, FLAG_PROCESSES, FLAG_SET,
-    FLAG_STATE_DIR, FLAG_YES };
+enum { FLAG_CONF, FLAG_HOST, FLAG_JSON, FLAG_KEY_FILE, FLAG_LIFE, FLAG_NAME,
+    FLAG_PROCESSES, FLAG_ROLE, FLAG_SET, FLAG_STATE_DIR, FLAG_TENANT,
+    FLAG_YES };
 
 const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_CONF] = { "-c", "FILE",
@@ -29,25 +30,40 @@ const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_HOST] = { "--host", "HOST",
 	    "A host name, as often as there are several." },
 	[FLAG_JSON] = { "--json", NULL, "Answer in JSON, for programs." },
+	[FLAG_KEY_FILE] = { "--key-file", "FILE",
+	    "Take the key from FILE, - is standard input. Without it one is "
+	    "made." },
+	[FLAG_LIFE] = { "--life", "SPAN",
+	    "For how long, as 90s, 15min, 24h or 30d." },
+	[FLAG_NAME] = { "--name", "NAME", "Whose it is." },
 	[FLAG_PROCESSES] = { "--processes", NULL, "Show each process." },
+	[FLAG_ROLE] = { "--role", "ROLE",
+	    "admin (everything), bot (reads, and posts what bots post) or "
+	    "viewer (reads)." },
 	[FLAG_SET] = { "--set", "NAME=VALUE",
 	    "Set an option. It wins over the file and the environment." },
 	[FLAG_STATE_DIR] = { "--state-dir", "DIR",
 	    "The state_dir of the running server. Without it: the one that "
 	    "-c, the environment or the default names." },
+	[FLAG_TENANT] = { "--tenant", "SLUG",
+	    "In which tenant; without it, in default." },
 	[FLAG_YES] = { "--yes", NULL, "Do it; without it, see what it is." },
 };
 
 bool
 command_takes(const struct command_row *row, const struct command_flag *flag)
 {
-	char begin[32];
-	const char *found;
+	size_t len = strlen(flag->flag);
+	const char *found = row->arguments;
 
-	snprintf(begin, sizeof begin, "[%s", flag->flag);
-	found = strstr(row->arguments, begin);
-	return (found != NULL && (found[strlen(begin)] == ' ' ||
-	    found[strlen(begin)] == ']'));
+	/* As a word of its own, in brackets or not. */
+	while ((found = strstr(found, flag->flag)) != NULL) {
+		if (found > row->arguments && strchr(" [|", found[-1]) !=
+		    NULL && strchr(" ]|", found[len]) != NULL)
+			return (true);
+		found += len;
+	}
+	return (false);
 }
 
 const struct command_row *
@@ -115,14 +131,29 @@ take_flag(struct command *command, unsigned which, const char *value)
 	case FLAG_JSON:
 		command->wants_json = true;
 		break;
+	case FLAG_KEY_FILE:
+		command->key_file = value;
+		break;
+	case FLAG_LIFE:
+		command->life = value;
+		break;
+	case FLAG_NAME:
+		command->name = value;
+		break;
 	case FLAG_PROCESSES:
 		command->wants_processes = true;
+		break;
+	case FLAG_ROLE:
+		command->role = value;
 		break;
 	case FLAG_SET:
 		command->sets[command->sets_count++] = value;
 		break;
 	case FLAG_STATE_DIR:
 		command->state_dir = value;
+		break;
+	case FLAG_TENANT:
+		command->tenant = value;
 		break;
 	case FLAG_YES:
 		command->wants_yes = true;

@@ -46,13 +46,18 @@ struct command_flag {
 	const char	*argument;	/* NULL: takes none */
 	const char	*text;
 };
-#define COMMAND_FLAGS 7
+#define COMMAND_FLAGS 12
 extern const struct command_flag command_flags[COMMAND_FLAGS];
 
 struct command {
 	const struct command_row *row;
 	const char	 *conf_file;	/* -c; NULL: none */
 	const char	 *state_dir;	/* --state-dir; NULL: none */
+	const char	 *key_file;	/* these five: NULL: none */
+	const char	 *life;
+	const char	 *name;
+	const char	 *role;
+	const char	 *tenant;
 	const char	**hosts;	/* --host, in their order */
 	unsigned	  hosts_count;
 	const char	**sets;		/* --set, in their order */
@@ -90,6 +95,7 @@ int	command_misused(const struct command *command, const char *what, ...)
 /* Writes the answer and gives its memory back: EX_OK, or EX_IOERR. */
 int	command_answer(struct buf *answer);
 
+int	command_admin(struct command *command);
 int	command_config(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
@@ -98,6 +104,7 @@ int	command_migrate(struct command *command);
 int	command_serve(struct command *command);
 int	command_status(struct command *command);
 int	command_tenant(struct command *command);
+int	command_token(struct command *command);
 int	command_version(struct command *command);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "base/json_out.h"
+#include "core/admins.h"
 #include "role/command.h"
 
 static int
@@ -47,6 +48,8 @@ config_check(const struct command *command)
 	buf_init(&problems, BUF_NO_LIMIT);
 	buf_init(&answer, BUF_NO_LIMIT);
 	conf = command_conf(command, &problems);
+	if (conf != NULL && !admins_check(conf, &problems))
+		conf_destroy(&conf);
 	if (conf == NULL && !command->wants_json)
 		return (refuse(&problems));
 	if (command->wants_json)

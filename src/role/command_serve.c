@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/admins.h"
 #include "plat/proc.h"
 #include "role/control.h"
 #include "role/migration.h"
@@ -26,7 +27,8 @@ boot_conf(struct server *server)
 
 	buf_init(&problems, BUF_NO_LIMIT);
 	server->conf = command_conf(server->command, &problems);
-	if (server->conf == NULL) {
+	/* Before anything is started; boot_admins reads them to keep. */
+	if (server->conf == NULL || !admins_check(server->conf, &problems)) {
 		fputs(problems.at, stderr);
 		exit(EX_CONFIG);
 	}
@@ -58,6 +60,23 @@ boot_quickstart(struct server *server)
 	quickstart_fill(server->quickstart, server->conf);
 }
 
+/* Once the private place has said what key it made. */
+static void
+boot_admins(struct server *server)
+{
+	struct buf problems;
+
+	buf_init(&problems, BUF_NO_LIMIT);
+	server->admins = admins_read(server->conf, &problems);
+	if (server->admins == NULL) {
+		fputs(problems.at, stderr);
+		if (server->quickstart != NULL)
+			quickstart_give_up(server->quickstart);
+		exit(EX_CONFIG);
+	}
+	buf_fini(&problems);
+}
+
 static void
 boot_migration(struct server *server)
 {
@@ -85,11 +104,13 @@ command_serve(struct command *command)
 	proc_title("master");
 	boot_listeners(server);
 	boot_quickstart(server);
+	boot_admins(server);
 	boot_migration(server);
 	boot_control(server);
 	posts_init(server, workers_wanted(server->conf));
 	exit_code = master_run(server);
 	quickstart_destroy(&server->quickstart);
+	admins_destroy(&server->admins);
 	conf_destroy(&server->conf);
 	segment_unmap(server->segment);
 	object_free(&server);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/stamp.h"
+#include "core/admins.h"
 #include "role/command.h"
 #include "role/control.h"
 #include "role/notify.h"
@@ -119,10 +120,31 @@ stage_advance(struct server *server)
 	}
 }
 
+/* The whole of it, or NULL: a line in problems for all that is wrong. */
+static struct conf *
+read_anew(struct server *server, struct admins **admins_out,
+    struct buf *problems)
+{
+	struct conf *conf = command_conf(server->command, problems);
+
+	*admins_out = NULL;
+	if (conf != NULL && server->quickstart != NULL)
+		quickstart_fill(server->quickstart, conf);
+	if (conf != NULL)
+		*admins_out = admins_read(conf, problems);
+	if (*admins_out != NULL && listeners_resize(&server->listeners,
+	    workers_wanted(conf), problems))
+		return (conf);
+	admins_destroy(admins_out);
+	conf_destroy(&conf);
+	return (NULL);
+}
+
 static void
 server_reload(struct server *server)
 {
 	struct buf problems, names;
+	struct admins *admins;
 	struct conf *conf;
 	enum log_level level;
 	unsigned workers;
@@ -132,12 +154,7 @@ server_reload(struct server *server)
 		return;
 	buf_init(&problems, BUF_NO_LIMIT);
 	buf_init(&names, BUF_NO_LIMIT);
-	conf = command_conf(server->command, &problems);
-	if (conf != NULL && !listeners_resize(&server->listeners,
-	    workers_wanted(conf), &problems))
-		conf_destroy(&conf);
-	if (conf != NULL && server->quickstart != NULL)
-		quickstart_fill(server->quickstart, conf);
+	conf = read_anew(server, &admins, &problems);
 	if (conf == NULL) {
 		COUNT(reloads_refused);
 		log_error("reload refused, the former configuration stays",
@@ -154,6 +171,8 @@ server_reload(struct server *server)
 	/* Children that live on have their own copy of the former one. */
 	conf_destroy(&server->conf);
 	server->conf = conf;
+	admins_destroy(&server->admins);
+	server->admins = admins;
 	if (server->quickstart != NULL)
 		quickstart_use_conf(server->quickstart, conf);
 	if (log_level_named(text_of(conf->log_level), &level))

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "core/input.h"
 #include "core/json.h"
 #include "role/openapi.h"
 #include "role/schemas.h"
@@ -29,6 +30,18 @@ has_body(const struct operation_row *row)
 }
 
 static bool
+keeps_something(const struct operation_row *row)
+{
+	if (row->way != WAY_WRITE && row->way != WAY_BATCH)
+		return (false);
+	for (const struct input_row *input = row->inputs;
+	    input->name != NULL; input++)
+		if (input_is_kept(input))
+			return (true);
+	return (false);
+}
+
+static bool
 has_refusal(const struct operation_row *row, unsigned status)
 {
 	switch (status) {
@@ -44,13 +57,15 @@ has_refusal(const struct operation_row *row, unsigned status)
 	case 413:
 	case 415:
 		return (has_body(row));
+	case 507:
+		return (keeps_something(row));
 	default:
 		return (true);
 	}
 }
 
 static const unsigned refusals[] = { 400, 401, 403, 404, 409, 413, 415, 422,
-    429, 503 };
+    429, 503, 507 };
 #define REFUSALS (sizeof refusals / sizeof refusals[0])
 
 static text

@@ -273,7 +273,9 @@ quickstart_fill(const struct quickstart *q, struct conf *conf)
 	conf_fill(conf, OPTION_migrate_url, q->migrate_url, origin);
 	if (q->has_redis)
 		conf_fill(conf, OPTION_redis_url, q->redis_url, origin);
-	conf_fill(conf, OPTION_admin_key, q->admin_key, origin);
+	/* Who names admins of his own wants no other. */
+	if (conf->admins_file[0] == '\0')
+		conf_fill(conf, OPTION_admin_key, q->admin_key, origin);
 }
 
 /* The first address, as a client on this machine would call it. */

@@ -31,6 +31,7 @@
 #include "plat/listen.h"
 #include "plat/segment.h"
 
+struct admins;
 struct command;
 struct control;
 struct quickstart;
@@ -83,6 +84,7 @@ struct server {
 #define SERVER_MAGIC 0x73657276
 	struct command	*command;	/* to read the configuration anew */
 	struct conf	*conf;
+	struct admins	*admins;	/* of the configuration */
 	struct segment	*segment;
 	int		 segment_fd;
 	int		 state_dir;

@@ -71,7 +71,7 @@ worker_begin(struct child_self *self)
 	worker->service = service_create(&(struct service_setup){
 	    .loop = self->loop, .segment = self->segment,
 	    .slot = self->slot, .ordinal = self->ordinal,
-	    .conf = self->conf });
+	    .conf = self->conf, .admins = self->admins });
 	setup.service = worker->service;
 	worker->http = http_create(&setup);
 	if (self->conf->tls_listen[0] != '\0' &&

@@ -11,6 +11,19 @@
  * list of all is in role/command.c. text and examples are shown by
  * `partyline help name` and in partyline(8); an example is a line each.
  */
+COMMAND(admin, "add --name NAME [--role ROLE] [--key-file FILE]|list|revoke NAME [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "manage who may sign in",
+    "add makes an admin, or one with fewer rights (--role bot, viewer), and a\n"
+    "key, which is shown once; with --key-file he gets the key that stands in\n"
+    "FILE. His name is what others see of him. list shows all that there are\n"
+    "and were. revoke ends an admin's key and every token of his name, on all\n"
+    "hosts within a second. Admins of the configuration (admin_key,\n"
+    "admins_file) are listed, too; one that is revoked here stays so until he\n"
+    "has another key there.",
+    "partyline admin add --name Ann\n"
+    "partyline admin add --name Kosmi --role bot --tenant games\n"
+    "partyline admin add --name Bob --key-file - < key\n"
+    "partyline admin revoke Ann --state-dir /var/lib/partyline\n")
 COMMAND(config, "check|print|diff [-c FILE] [--set NAME=VALUE]... [--json]",
     "look at the configuration",
     "check says whether the server could start with it; print writes the\n"
@@ -83,6 +96,21 @@ COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...
     "partyline tenant set games 'origins=https://a.example' max_requests=\n"
     "partyline tenant list --state-dir /var/lib/partyline\n"
     "partyline tenant remove games --yes\n")
+COMMAND(token, "make --name NAME --role ROLE [--life SPAN]|inspect [TOKEN]|revoke TOKEN|revoke --name NAME|rotate [--life SPAN] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "make tokens, look into them, end them",
+    "make signs a token without a key, good for SPAN (24h): for a bot that\n"
+    "cannot sign in. inspect says what is in a token and whether it is\n"
+    "believed; it exits with 65 where it is not. revoke ends one token, or\n"
+    "with --name all of a name that were made until now, on all hosts within\n"
+    "a second. rotate makes a new key that signs; what was signed with the\n"
+    "former ones is believed for SPAN (24h), with 0s no longer. TOKEN may be\n"
+    "-, and is read from standard input then, so that nobody sees it among\n"
+    "the processes. None of them needs a server that runs on your own\n"
+    "database.",
+    "partyline token make --name Kosmi --role bot --life 90d\n"
+    "partyline token inspect - < token\n"
+    "partyline token revoke --name Kosmi --tenant games\n"
+    "partyline token rotate\n")
 COMMAND(version, "[--json]",
     "tell the version and what was compiled in",
     "The features line names faults, sanitizers and systemd where they are\n"

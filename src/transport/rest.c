@@ -152,7 +152,11 @@ on_answer(struct op *op)
 	answer_send(peer);
 }
 
-/* What the operations want to know of the headers, in one walk. */
+/*
+ * What the operations want to know of the headers, in one walk. Of one that
+ * says who asks or what, whoever stands before us may believe the first and
+ * we the last: where there are two, it is nobody's request.
+ */
 static void
 read_headers(struct op *op, const h2o_req_t *req)
 {
@@ -160,22 +164,28 @@ read_headers(struct op *op, const h2o_req_t *req)
 	const struct {
 		text	 name;
 		text	*value;
+		bool	 comes_once;
 	} fields[] = {
-		{ TEXT("x-request-id"), &id },
-		{ TEXT("authorization"), &op->authorization },
-		{ TEXT("idempotency-key"), &op->idempotency_key },
-		{ TEXT("origin"), &op->origin },
+		{ TEXT("x-request-id"), &id, false },
+		{ TEXT("authorization"), &op->authorization, true },
+		{ TEXT("idempotency-key"), &op->idempotency_key, true },
+		{ TEXT("origin"), &op->origin, true },
 	};
 
 	for (size_t i = 0; i < req->headers.size; i++) {
 		text name = text_of_iovec(*req->headers.entries[i].name);
 
-		for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
-			if (name.len == fields[j].name.len &&
-			    text_is(name, fields[j].name))
-				/* h2o leaves the blanks behind a value. */
-				*fields[j].value = text_trim(text_of_iovec(
-				    req->headers.entries[i].value));
+		for (size_t j = 0; j < sizeof fields / sizeof fields[0];
+		    j++) {
+			if (name.len != fields[j].name.len ||
+			    !text_is(name, fields[j].name))
+				continue;
+			op->is_doubtful |= fields[j].comes_once &&
+			    fields[j].value->at != NULL;
+			/* h2o leaves the blanks behind a value. */
+			*fields[j].value = text_trim(text_of_iovec(
+			    req->headers.entries[i].value));
+		}
 	}
 	op_name(op, id);
 }
@@ -202,7 +212,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	op->door = peer->door;
 	op->arrival_us = loop_arrival_us(rest->loop);
 	op->method = text_of_iovec(req->input.method);
-	target_cut(text_of_iovec(req->input.path), &op->path, &op->query);
+	target_cut(text_of_iovec(req->input.path), &op->host, &op->path,
+	    &op->query);
 	if (op->door == DOOR_FRONT && text_begins(op->path, TEXT("/t/")))
 		tenant_cut_prefix(op->path, &op->slug, &op->path);
 	read_headers(op, req);
@@ -210,7 +221,8 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	    peer->address_len);
 	op->scheme = text_of_iovec(req->input.scheme->name);
 	/* Where there was no Host, h2o puts the name of our door. */
-	if (req->input.authority.base != req->hostconf->authority.host.base)
+	if (op->host.at == NULL &&
+	    req->input.authority.base != req->hostconf->authority.host.base)
 		op->host = text_of_iovec(req->input.authority);
 	if (peer->is_trusted)
 		believe_proxy(peer);
@@ -357,7 +369,7 @@ on_request(h2o_handler_t *handler, h2o_req_t *req)
 	if (peer->refusal != ERR_none) {
 		op->answer.has_to_close = true;
 		op_fail(op, peer->refusal);
-	} else if (is_length_doubtful(peer, op->body)) {
+	} else if (op->is_doubtful || is_length_doubtful(peer, op->body)) {
 		op->answer.has_to_close = true;
 		op_fail(op, ERR_malformed_request);
 	} else if ((int64_t)op->body.len > rest->ground->conf->max_body)

@@ -56,13 +56,14 @@ sub spawn {
 	return $pid;
 }
 
-# What a program prints that runs and ends by itself, or with us.
+# What a program prints that runs and ends by itself, or with us; $? is how.
 sub output {
 	my (@command) = @_;
 	open my $out, '-|', 'setpriv', '--pdeathsig', 'KILL', @command
 	  or die "$command[0]: $!";
-	local $/;
-	return <$out>;
+	my $said = do { local $/; <$out> } // '';
+	close $out;
+	return $said;
 }
 
 # The signal that stops this one, where TERM does not.

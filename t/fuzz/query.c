@@ -78,11 +78,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena;
-	text path, query;
+	text host, path, query;
 
 	arena_init(&arena);
-	target_cut(text_from((const char *)data, size), &path, &query);
-	must(path.len > 0);
+	target_cut(text_from((const char *)data, size), &host, &path, &query);
+	must(path.len > 0 && host.len <= size);
 	try_path(&arena, path);
 	/* Each key is looked for in all: that grows with the square. */
 	if (query.len < 4096)

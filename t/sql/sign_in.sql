@@ -2,7 +2,7 @@
 --
 -- Admins, revoked tokens, tickets, secrets.
 
-SELECT plan(49);
+SELECT plan(51);
 
 -- admins
 SELECT is(body, '{"id" : 1, "name" : "Ann", "role" : "admin"}', 'an admin')
@@ -150,6 +150,11 @@ SELECT is(count(*), 2::bigint, 'a new key is made and told')
 FROM t.fleet($$api.secret_rotate(t.ctx(), '1 day')$$);
 SELECT is(array_agg((o->>'retires_at') IS NULL), '{t,f}',
     'the new one is first, the old one retires')
+FROM t.server('api.secret_list()') a, json_array_elements(a.body::json) o
+WHERE o->>'kind' = 'jwt';
+SELECT is(count(*), 2::bigint, 'a key that is feared')
+FROM t.fleet($$api.secret_rotate(t.ctx(), '0')$$);
+SELECT is(count(*), 1::bigint, 'takes all others along')
 FROM t.server('api.secret_list()') a, json_array_elements(a.body::json) o
 WHERE o->>'kind' = 'jwt';
 

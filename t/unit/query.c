@@ -11,19 +11,28 @@ static struct arena arena;
 static text
 path_of(const char *target)
 {
-	text path, query;
+	text host, path, query;
 
-	target_cut(text_of(target), &path, &query);
+	target_cut(text_of(target), &host, &path, &query);
 	return (path);
 }
 
 static text
 query_of(const char *target)
 {
-	text path, query;
+	text host, path, query;
 
-	target_cut(text_of(target), &path, &query);
+	target_cut(text_of(target), &host, &path, &query);
 	return (query);
+}
+
+static text
+host_of(const char *target)
+{
+	text host, path, query;
+
+	target_cut(text_of(target), &host, &path, &query);
+	return (host.at != NULL ? host : TEXT("none"));
 }
 
 static text
@@ -67,6 +76,10 @@ main(void)
 	is_text(query_of("/a/b"), "");
 	is_text(path_of("/a#b?c"), "/a");
 	is_text(path_of("http://host:1/a?b"), "/a");
+	is_text(host_of("http://host:1/a?b"), "host:1");
+	is_text(host_of("https://[::1]"), "[::1]");
+	is_text(host_of("http:///a"), "");
+	is_text(host_of("/http://host/a"), "none");
 	is_text(query_of("https://host?b"), "b");
 	is_text(path_of("https://host"), "/");
 	is_text(path_of(""), "/");

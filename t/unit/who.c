@@ -7,6 +7,7 @@
 
 #include "base/count.h"
 #include "base/stamp.h"
+#include "core/json.h"
 #include "tap.h"
 
 #define NOW 1800000000LL
@@ -325,6 +326,66 @@ keys_that_change(void)
 	buf_fini(&buf);
 }
 
+static bool
+reads_news(const char *news)
+{
+	struct json_object *json = json_in_read(text_of(news));
+	bool is = who_book_read_news(book, json);
+
+	json_in_free(&json);
+	return (is);
+}
+
+/* That what is not understood makes nobody good again is the point. */
+static void
+revocations_as_told(void)
+{
+	static const char *const wrong[] = { "", "null", "{}", "[7]", "[null]",
+		"[{\"tenant\":1,\"kind\":\"name\",\"value\":\"Ann\"}]",
+		"[{\"tenant\":1,\"kind\":\"name\",\"value\":\"Ann\","
+		"\"before\":\"soon\"}]",
+		"[{\"tenant\":1,\"kind\":\"x\",\"value\":\"Ann\","
+		"\"before\":\"2027-01-15T08:00:00.000Z\"}]",
+		"[{\"tenant\":1,\"kind\":\"token\",\"value\":\"x\","
+		"\"before\":\"2027-01-15T08:00:00.000Z\"},"
+		"{\"tenant\":\"1\",\"kind\":\"token\",\"value\":\"x\","
+		"\"before\":\"2027-01-15T08:00:00.000Z\"}]" };
+	text now = make(&keys[0], 1, "Ann", "a7", NOW * 1000);
+	text later = make(&keys[0], 1, "Ann", "a8", NOW * 1000 + 1);
+	text other = make(&keys[0], 1, "Ida", "i7", NOW * 1000);
+
+	test("a list replaces what was revoked");
+	who_book_revoke_name(book, 1, TEXT("Ida"), NOW * 1000);
+	is(find(other), ERR_invalid_token);
+	ok(who_book_read_revocations(book, TEXT(
+	    "[{\"tenant\":1,\"kind\":\"name\",\"value\":\"Ann\","
+	    "\"before\":\"2027-01-15T08:00:00.000Z\"}]")));
+	is(find(now), ERR_invalid_token);
+	is(find(later), ERR_none);
+	is(find(other), ERR_none);
+
+	test("one that is not understood changes nothing");
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		ok(!who_book_read_revocations(book, text_of(wrong[i])));
+	is(find(now), ERR_invalid_token);
+	is(find(later), ERR_none);
+
+	test("news add to it, a token's or a name's");
+	ok(reads_news("{\"tenant\":1,\"token\":\"a8\"}"));
+	is(find(later), ERR_invalid_token);
+	ok(reads_news("{\"tenant\":1,\"name\":\"Ida\","
+	    "\"before\":\"2027-01-15T08:00:00.000Z\"}"));
+	is(find(other), ERR_invalid_token);
+	ok(!reads_news("{\"tenant\":1,\"name\":\"Ida\"}"));
+	ok(!reads_news("{\"token\":\"a8\"}"));
+	ok(!reads_news("{\"tenant\":1}"));
+	ok(!who_book_read_news(book, NULL));
+
+	test("an empty list forgets all");
+	ok(who_book_read_revocations(book, TEXT("[]")));
+	is(find(now), ERR_none);
+}
+
 #define HITS 200000
 #define TURNS 5
 
@@ -365,6 +426,7 @@ main(void)
 	memory();
 	revoked_names();
 	revoked_tokens();
+	revocations_as_told();
 	cost_of_a_hit();
 	keys_that_change();
 	return (done());

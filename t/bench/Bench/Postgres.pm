@@ -75,13 +75,15 @@ sub url {
 	return "postgresql://$user\@/$database?host=$self->{sockets}";
 }
 
+# Runs a statement; what it answers.
 sub sql {
 	my ($self, $database, $sql) = @_;
-	system("$self->{bin}/psql", qw(-X -q -w -o /dev/null),
-		qw(-v ON_ERROR_STOP=1 -U), $user, '-h', $self->{sockets},
-		'-d', $database, '-c', $sql) == 0
-	  or die "psql refused: $sql\n";
-	return;
+	my $answer = output("$self->{bin}/psql", qw(-X -q -A -t -w -v),
+		'ON_ERROR_STOP=1', '-U', $user, '-h', $self->{sockets},
+		'-d', $database, '-c', $sql);
+	die "psql refused: $sql\n" if $?;
+	chomp $answer;
+	return $answer;
 }
 
 sub create {

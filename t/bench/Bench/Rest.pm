@@ -2,15 +2,15 @@
 #
 # The servers of t/bench/rest. Each start gives a hash: `name`; `roots`, the
 # processes whose trees are its cost; `label`, by case, how it is called in
-# the cases that it takes part in; `database`, whether PostgreSQL's cost is
-# also its; and then either `origin`, `port`, `key` of one that answers like
+# the cases that it takes part in; `database`, if PostgreSQL's cost is also
+# its; and then either `origin`, `port`, `key` of one that answers like
 # partyline, or by case `url` or `script` of one that knows only one answer.
 package Bench::Rest;
 
 use strict;
 use warnings;
 
-use Bench qw(free_port spawn wait_for said);
+use Bench qw(free_port output said spawn wait_for);
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Bench::Sessions;
@@ -101,7 +101,7 @@ sub partyline {
 		origin   => "http://127.0.0.1:$port",
 		port     => $port,
 		key      => $key,
-		database => 1,
+		database => $database,
 		conf     => $conf,
 	};
 }
@@ -144,7 +144,7 @@ sub fastify {
 	$postgres->create('fastify');
 	my $server = $self->node('Fastify 5 + pg', 'fastify',
 		$postgres->sockets, $postgres->user, 'fastify');
-	$server->{database} = 1;
+	$server->{database} = 'fastify';
 	return $server;
 }
 
@@ -180,7 +180,7 @@ sub pgbench {
 		name     => $name,
 		roots    => [],
 		label    => named($name, keys %script),
-		database => 1,
+		database => 'fastify',
 		script   => { map { $_ => $self->put("$_.sql", $script{$_}) }
 			  keys %script },
 	};
@@ -241,30 +241,35 @@ sub limit {
 	return \%server;
 }
 
-# Tenants of partyline, each with an administrator of its own: prefixes and
-# tokens.
+# Tenants of partyline, each with an administrator's token: their prefixes
+# and tokens. No login: that is slow on purpose.
 sub tenants {
 	my ($self, $server, $count) = @_;
 	my @clients;
-	for my $n (1 .. $count) {
-		my $slug = "s$n";
+	for my $slug (map { "bench-$_" } 1 .. $count) {
 		$self->command($server, 'tenant', 'add', $slug);
-		my $said = $self->command($server, 'admin', 'add',
-			'--tenant', $slug, '--name', 'Bench',
-			'--role', 'admin');
-		my ($own) = $said =~ /([\w-]{20,})\s*\z/
-		  or die "admin add told no key: $said";
-		push @clients, { prefix => "/t/$slug", token =>
-			  Bench::Sessions::login($server, "/t/$slug", $own) };
+		my $said = $self->command($server, 'token', 'make',
+			'--name', 'Bench', '--role', 'admin',
+			'--tenant', $slug);
+		my ($token) = $said =~ /([\w-]+\.[\w-]+\.[\w-]+)/
+		  or die "token make told no token: $said\n";
+		push @clients, { prefix => "/t/$slug", token => $token };
+	}
+	# A running server knows of them within a second.
+	for my $client (@clients) {
+		my $url = "$server->{origin}$client->{prefix}/api/sessions";
+		wait_for($client->{prefix},
+			sub { HTTP::Tiny->new->get($url)->{success} });
 	}
 	return \@clients;
 }
 
+# What a command of the program prints.
 sub command {
 	my ($self, $server, @words) = @_;
-	my $out = qx($self->{partyline} @words -c $server->{conf} 2>&1);
-	die "partyline @words: $out" if $?;
-	return $out;
+	my $said = output($self->{partyline}, @words, '-c', $server->{conf});
+	die "partyline @words: exit status $?\n" if $?;
+	return $said;
 }
 
 1;

@@ -90,6 +90,19 @@ sub look {
 	return;
 }
 
+# Whether this client can open a session and close it.
+sub try_pair {
+	my ($server, $client) = @_;
+	my $path = "$client->{prefix}/api/sessions";
+	my ($made) = call($server, 'POST', $path, 201, { notes => 'a' },
+		$client->{token});
+	my ($closed) = call($server, 'POST', "$path/$made->{id}/close", 200,
+		{}, $client->{token});
+	die "$server->{name}: session $made->{id} was not closed\n"
+	  if $closed->{id} != $made->{id} || $closed->{is_active} ne '0';
+	return;
+}
+
 # What is wrong with a session, or nothing.
 sub fault {
 	my ($session, $is_active) = @_;

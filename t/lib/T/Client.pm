@@ -90,15 +90,21 @@ sub token {
 sub worker_of {
 	my ($self, $http) = @_;
 	my $id = "who-$$-" . ++$asked;
+	my $at = -s $self->{server}->log_path;
 
 	$http->send("GET /livez HTTP/1.1\r\nHost: test\r\n"
 		. "X-Request-Id: $id\r\n\r\n");
 	$http->answer or return 0;
-	my $line;
+	my $ordinal;
 	wait_until {
-		($line) = $self->{server}->log_text =~ /^(.*"$id".*)$/m;
+		open my $log, '<', $self->{server}->log_path or return '';
+		seek $log, $at, 0;
+		while (my $line = <$log>) {
+			($ordinal) = $line =~ /"worker (\d+)".*"$id"/ and last;
+		}
+		defined $ordinal;
 	};
-	return ($line // '') =~ /"role":"worker (\d+)"/ ? $1 : 0;
+	return $ordinal // 0;
 }
 
 sub http {

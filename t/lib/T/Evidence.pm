@@ -64,4 +64,16 @@ sub answer {
 	return;
 }
 
+# What a command complained of: errors by their words.
+sub complaint {
+	my ($words) = @_;
+
+	return if ($words // '') eq '';
+	require T::Table;
+	record(error => map { $_->{name} } grep {
+		index($words, $_->{text}) >= 0
+	} T::Table->rows('errors'));
+	return;
+}
+
 1;

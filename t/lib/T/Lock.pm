@@ -1,65 +1,69 @@
 # SPDX-License-Identifier: MIT
 package T::Lock;
 
-# Rows that somebody else has locked, so that a request stays in the middle
-# of its work for as long as a test wants.
+# A connection of the test's own that holds a lock in the database until it
+# is let go.
 #
-#	my $lock = T::Lock->take($server->db,
-#	    'SELECT FROM partyline.session WHERE id = 5 FOR UPDATE');
-#	$admin->ask(POST => '/api/sessions/5/close');
-#	ok($lock->stops(1), 'it waits');
-#	$lock->release;
-#	is($admin->take->{status}, 200);
+#	my $lock = T::Lock->new($db, 'LOCK TABLE partyline.session');
+#	wait_until { T::Lock::waiting($db) == 1 };
+#	$lock->let_go;				or commit
 
 use strict;
 use warnings;
-use IPC::Open2 qw(open2);
 use T::Db;
-use T::Sql;
+use T::Run;
 use T::Wait;
 
-sub take {
-	my ($class, $db, $sql) = @_;
-	my $pid = open2(my $from, my $to, T::Sql::psql($db->name,
-		'-U', $T::Db::super));
+my $made = 0;
 
-	print $to "\\set ON_ERROR_STOP on\nBEGIN;\n$sql;\n\\echo held\n";
-	$to->flush;
-	my $said = '';
-	while ($said !~ /^held$/m) {
-		sysread $from, $said, 4096, length $said
-		    or die "nothing is locked: $sql\n";
-	}
-	return bless { db => $db, owner => $$, pid => $pid, to => $to,
-		from => $from }, $class;
+sub new {
+	my ($class, $db, $statement) = @_;
+	my $name = "lock-$$-" . ++$made;
+	local $ENV{PGAPPNAME} = $name;
+
+	open my $to, '|-', T::Run::postgres_bin() . '/psql', qw(-X -q -o
+	    /dev/null), '-U', $T::Db::super, '-h', T::Run::sockets(), '-d',
+	    $db->name or die "psql: $!\n";
+	$to->autoflush(1);
+	print $to "BEGIN;\n$statement;\n";
+	wait_until {
+		$db->query('SELECT count(*) FROM pg_stat_activity WHERE '
+			. "application_name = '$name' AND "
+			. "state = 'idle in transaction' AND "
+			. "query NOT LIKE 'BEGIN%'") == 1
+	} or die "nothing is locked by: $statement\n";
+	return bless { to => $to, owner => $$ }, $class;
 }
 
-# Whether so many backends of the database wait for a lock, in time.
-sub stops {
-	my ($self, $count) = @_;
+# How many wait for a lock in that database.
+sub waiting {
+	my ($db) = @_;
 
-	return wait_until {
-		$self->{db}->query(q{SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database()
-			AND wait_event_type = 'Lock'}) == $count;
-	};
+	return $db->query(q{SELECT count(*) FROM pg_stat_activity WHERE
+		wait_event_type = 'Lock' AND datname = current_database()});
 }
 
-sub release {
+# The same, and what the statement did stays done.
+sub commit {
 	my ($self) = @_;
-	my $pid = delete $self->{pid} // return;
 
-	close delete $self->{to};
-	close delete $self->{from};
+	print { $self->{to} } "COMMIT;\n";
+	return $self->let_go;
+}
+
+sub let_go {
+	my ($self) = @_;
+	my $to = delete $self->{to} // return;
+
 	local $?;
-	waitpid $pid, 0;
+	close $to;
 	return;
 }
 
 sub DESTROY {
 	my ($self) = @_;
 
-	$self->release if $self->{owner} == $$;
+	$self->let_go if $self->{owner} == $$;
 	return;
 }
 

@@ -38,6 +38,14 @@ sub base64url {
 	return MIME::Base64::encode($bytes, '') =~ tr{+/=}{-_}dr;
 }
 
+# Header and claims of a token as they are written, believed or not.
+sub decoded {
+	my ($token) = @_;
+
+	return map { MIME::Base64::decode_base64(tr{_-}{/+}r) }
+	    (split /\./, $token)[0, 1];
+}
+
 # A token of any header and payload, as bytes.
 sub signed {
 	my ($secret, $header, $payload) = @_;
