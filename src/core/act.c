@@ -136,6 +136,12 @@ is_fit_key(text key)
 }
 
 bool
+act_enter(struct op *op)
+{
+	return (act_has_tenant(op) && is_within_rate(op));
+}
+
+bool
 act_admit(struct op *op)
 {
 	const struct operation_row *row = op->row;

@@ -32,6 +32,8 @@ void	act_find_tenant(struct op *op);
 bool	act_has_tenant(struct op *op);
 /* A public read whose answer is kept: true, and it was answered. */
 bool	act_from_cache(struct op *op);
+/* Only whose it is, and how often: for what is not an operation. */
+bool	act_enter(struct op *op);
 /* Sets caller and limit. false: it was failed. */
 bool	act_admit(struct op *op);
 /* The SQL function of its row, with its inputs. */

@@ -174,6 +174,16 @@ op_add_headers(struct op *op, text json)
 }
 
 void
+op_switch(struct op *op)
+{
+	object_check(op, OP_MAGIC);
+	must(!op->is_answered);
+	op->is_answered = true;
+	op->answer.status = 101;
+	op->answer_us = clock_us();
+}
+
+void
 op_reply_as(struct op *op, unsigned status, text media_type, text body)
 {
 	op->answer.status = status;

@@ -197,6 +197,8 @@ void	op_reply_as(struct op *op, unsigned status, text media_type,
 	    text body);
 void	op_reply_constant(struct op *op, unsigned status,
 	    struct constant *constant);
+/* 101: the connection becomes another thing, and the transport does it. */
+void	op_switch(struct op *op);
 /* Before any of them: {"Name":"value",…}, of letters that need no escape. */
 void	op_add_headers(struct op *op, text json);
 void	op_fail(struct op *op, enum err err);

@@ -75,6 +75,10 @@ void	who_book_clear_revocations(struct who_book *book);
 bool	who_book_read_revocations(struct who_book *book, text json);
 bool	who_book_read_news(struct who_book *book, struct json_object *news);
 
+/* Of a caller that was believed before. */
+bool	who_is_revoked(const struct who_book *book,
+	    const struct caller *caller);
+
 /*
  * authorization: the header's value, at NULL where there is none.
  * ERR_token_required: it carries no token. ERR_invalid_token: not believed.

@@ -4,6 +4,8 @@
  * HTTP until it is told to drain.
  */
 #include "base/log.h"
+#include "app/live.h"
+#include "base/conf.h"
 #include "base/mem.h"
 #include "core/feed.h"
 #include "core/service.h"
@@ -27,6 +29,8 @@ struct worker {
 	unsigned	 magic;
 #define WORKER_MAGIC 0x776f726b
 	struct service	*service;
+	struct live	*live;
+	struct ws_door	 doors[2];
 	struct http	*http;
 	struct handed	*handed;
 	struct timer	 full;		/* set: we said FULL */
@@ -73,6 +77,10 @@ worker_begin(struct child_self *self)
 	    .slot = self->slot, .ordinal = self->ordinal,
 	    .conf = self->conf, .admins = self->admins });
 	setup.service = worker->service;
+	worker->live = live_create(worker->service);
+	worker->doors[0] = (struct ws_door){ LIVE_PATH, &live_acts,
+	    worker->live };
+	setup.doors = worker->doors;
 	worker->http = http_create(&setup);
 	if (self->conf->tls_listen[0] != '\0' &&
 	    !http_use_tls(worker->http, &why)) {
@@ -150,6 +158,7 @@ worker_drain(struct child_self *self)
 		    worker->handed->ordinal);
 	}
 	http_drain(worker->http);
+	live_drain(worker->live, self->conf->drain_spread);
 }
 
 static bool
@@ -168,6 +177,8 @@ worker_end(struct child_self *self)
 	struct worker *worker = worker_of(self);
 
 	timer_stop(loop_timers(self->loop), &worker->full);
+	http_close_sockets(worker->http);
+	live_destroy(&worker->live);
 	service_close(worker->service);
 	http_destroy(&worker->http);
 	service_destroy(&worker->service);

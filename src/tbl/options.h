@@ -94,11 +94,20 @@ OPTION(keepalive_timeout, span, "75s", 100, 3600000, RELOAD,
     "How long a connection may stay idle between two requests.")
 OPTION(listen, hosts, "127.0.0.1:5000", 1, 0, RESTART,
     "Where clients reach the server.")
+OPTION(live_deflate_min, bytes, "256", 0, 1073741824, RELOAD,
+    "Messages to live clients from this size on are compressed for those "
+    "that take it.")
+OPTION(live_message_max, bytes, "64KiB", 256, 1073741824, RELOAD,
+    "The largest message of a live client.")
 OPTION(live_messages, count, "600", 1, 1000000, RELOAD,
     "Messages that one live client may send in a minute. Past it, it is "
     "closed and told when to come back.")
+OPTION(live_ping, span, "25s", 100, 3600000, RELOAD,
+    "A live client of whom nothing was heard for so long is pinged.")
 OPTION(live_sign_in, span, "30s", 100, 3600000, RELOAD,
     "How long a live client may stay without signing in.")
+OPTION(live_silence, span, "60s", 100, 3600000, RELOAD,
+    "A live client of whom nothing was heard for so long is closed.")
 OPTION(live_subscriptions, count, "64", 1, 10000, RELOAD,
     "Sessions that one live client may follow.")
 OPTION(log_file, path, "", 0, 0, RELOAD,
@@ -151,6 +160,16 @@ OPTION(sign_in_threads, count, "1", 1, 16, RELOAD,
 OPTION(sql_dir, path, "", 0, 0, RESTART,
     "The folder of migration/ and api/, which migrate runs. Empty: the one "
     "beside the program, or the installed one.")
+OPTION(socket_queue, bytes, "256KiB", 4096, 1073741824, RELOAD,
+    "Bytes that may wait for one live client. Past it, what is not kept "
+    "anywhere is left out, and otherwise the client is closed and resumes.")
+OPTION(socket_queue_age, span, "15s", 100, 3600000, RELOAD,
+    "How long anything may wait for one live client, before it is closed "
+    "and resumes.")
+OPTION(socket_receive_buffer, bytes, "32KiB", 4096, 16777216, RELOAD,
+    "The kernel's buffer for what one live client sends.")
+OPTION(socket_send_buffer, bytes, "64KiB", 4096, 16777216, RELOAD,
+    "The kernel's buffer for what is sent to one live client.")
 OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
 OPTION(storage_round, span, "1min", 100, 86400000, RELOAD,

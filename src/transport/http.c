@@ -94,7 +94,8 @@ http_create(const struct http_setup *setup)
 	http->ground = (struct op_ground){ .segment = setup->segment,
 	    .slot = setup->slot, .conf = setup->conf,
 	    .service = setup->service };
-	http->rest = rest_create(&http->ground, http->loop);
+	http->rest = rest_create(&http->ground, http->loop,
+	    setup->doors);
 	http->peers = peers_create(http->loop, &http->ground);
 	configure(http);
 	h2o_context_init(&http->context, loop_h2o(http->loop),
@@ -269,10 +270,17 @@ http_drain(struct http *http)
 	peers_drain(http->peers);
 }
 
+void
+http_close_sockets(struct http *http)
+{
+	ws_set_close(rest_ws_set(http->rest));
+}
+
 unsigned
 http_connections(const struct http *http)
 {
-	return (http->peers->count);
+	return (http->peers->count +
+	    (unsigned)ws_set_count(rest_ws_set(http->rest)));
 }
 
 void

@@ -28,6 +28,7 @@
 #include "core/op.h"
 
 struct http;
+struct ws_door;
 struct loop;
 
 struct http_setup {
@@ -36,6 +37,7 @@ struct http_setup {
 	unsigned		 slot;
 	const struct conf	*conf;
 	struct service		*service;	/* closed before */
+	const struct ws_door	*doors;		/* or NULL; see rest.h */
 	/* There are no descriptors left to accept with; may be NULL. */
 	void			(*on_full)(void *context);
 	void			*context;
@@ -59,6 +61,8 @@ void		 http_stop_accepting(struct http *http, int fd);
 void		 http_accept_waiting(struct http *http, int fd);
 
 void		 http_drain(struct http *http);
+/* Cuts all WebSocket connections; their applications are told. */
+void		 http_close_sockets(struct http *http);
 unsigned	 http_connections(const struct http *http);
 
 #endif

@@ -61,6 +61,18 @@ peers_drain(struct peers *peers)
 	peers->is_draining = true;
 }
 
+void
+peer_places_give(struct peer_places *places, const struct op_ground *ground)
+{
+	if (places->has_quota)
+		segment_give(ground->segment, ground->slot,
+		    QUOTA_CONNECTIONS);
+	if (places->has_address)
+		addresses_give(ground->slot, places->who);
+	limit_connection_end(&places->counted, ground->slot);
+	*places = (struct peer_places){ .has_quota = false };
+}
+
 static void
 on_close(void *context)
 {
@@ -69,12 +81,7 @@ on_close(void *context)
 	const struct op_ground *ground = peers->ground;
 
 	must(peer->op == NULL);
-	if (peer->has_quota)
-		segment_give(ground->segment, ground->slot,
-		    QUOTA_CONNECTIONS);
-	if (peer->has_place)
-		addresses_give(ground->slot, peer->who);
-	limit_connection_end(&peer->counted, ground->slot);
+	peer_places_give(&peer->places, ground);
 	if (peer->linger_fd >= 0)
 		linger_begin(&peers->lingering, peer->linger_fd, clock_ms());
 	if (peer->refusal != ERR_none)
@@ -122,16 +129,16 @@ take_place(struct peer *peer)
 	if (!peer->is_trusted && peer->address.kind != ADDRESS_UNIX) {
 		enum address_taken taken;
 
-		peer->who = addresses_who(&peer->address);
-		taken = addresses_take(ground->slot, peer->who,
+		peer->places.who = addresses_who(&peer->address);
+		taken = addresses_take(ground->slot, peer->places.who,
 		    conf->connections_per_address);
 		if (taken == ADDRESS_REFUSED)
 			return (ERR_too_many_from_address);
-		peer->has_place = taken == ADDRESS_COUNTED;
+		peer->places.has_address = taken == ADDRESS_COUNTED;
 	}
-	peer->has_quota = segment_take(ground->segment, ground->slot,
+	peer->places.has_quota = segment_take(ground->segment, ground->slot,
 	    QUOTA_CONNECTIONS, conf->connections);
-	return (peer->has_quota ? ERR_none : ERR_too_many_connections);
+	return (peer->places.has_quota ? ERR_none : ERR_too_many_connections);
 }
 
 struct peer *
@@ -176,15 +183,27 @@ peer_use_for(struct peer *peer, const struct tenant *tenant)
 	unsigned slot = peer->peers->ground->slot;
 	bool has_limit = tenant->max_connections != TENANT_NO_LIMIT;
 
-	if (peer->counted == NULL && !has_limit)
+	if (peer->places.counted == NULL && !has_limit)
 		return (ERR_none);
-	if (peer->counted != NULL && has_limit &&
+	if (peer->places.counted != NULL && has_limit &&
 	    peer->tenant == tenant->id)
 		return (ERR_none);
-	limit_connection_end(&peer->counted, slot);
+	limit_connection_end(&peer->places.counted, slot);
 	peer->tenant = tenant->id;
 	return (limit_connection(tenant, slot, clock_ms() / 1000,
-	    &peer->counted));
+	    &peer->places.counted));
+}
+
+void
+peer_hand_over(struct peer *peer, struct peer_places *places)
+{
+	h2o_socket_t *sock = peer->sock;
+
+	*places = peer->places;
+	peer->places = (struct peer_places){ .has_quota = false };
+	sock->on_close.cb = NULL;
+	sock->on_close.data = NULL;
+	on_close(peer);
 }
 
 void

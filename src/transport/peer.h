@@ -63,6 +63,14 @@ struct peers {
 	struct lingering lingering;
 };
 
+/* What a connection has of what is bounded. */
+struct peer_places {
+	bool		 has_quota;
+	bool		 has_address;	/* in plat/addresses */
+	uint64_t	 who;
+	struct tenant_place *counted;	/* among whose connections it is */
+};
+
 struct peer {
 	unsigned	 magic;
 #define PEER_MAGIC 0x70656572
@@ -72,12 +80,9 @@ struct peer {
 	enum door	 door;
 	enum err	 refusal;	/* answered to whatever it asks */
 	bool		 is_trusted;	/* a proxy that speaks for others */
-	bool		 has_quota;
-	bool		 has_place;	/* in plat/addresses */
 	bool		 is_closing;
-	uint64_t	 who;
-	struct tenant_place *counted;	/* among whose connections it is */
-	int32_t		 tenant;	/* where counted is not NULL */
+	struct peer_places places;
+	int32_t		 tenant;	/* where places has him counted */
 	struct address	 address;
 	char		 address_text[INET6_ADDRSTRLEN];
 	size_t		 address_len;
@@ -113,6 +118,15 @@ struct peer	*peer_of(const h2o_req_t *req);
 
 /* Its request is the tenant's: so is the connection, unless he has too many. */
 enum err	 peer_use_for(struct peer *peer, const struct tenant *tenant);
+/*
+ * Its socket is no longer HTTP's: the peer ends, and the caller gives back
+ * its places when the connection ends.
+ */
+void	peer_hand_over(struct peer *peer, struct peer_places *places_out);
+/* With the segment and quotas of this process. */
+void	peer_places_give(struct peer_places *places,
+	    const struct op_ground *ground);
+
 /* When it closes, its client is heard out, so that it sees the answer. */
 void	peer_linger(struct peer *peer);
 /* Answers a request that has not arrived whole, and closes. */

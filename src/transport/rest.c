@@ -27,6 +27,8 @@ struct rest {
 	const struct op_ground *ground;
 	struct loop	*loop;
 	struct router	*routers[DOORS];
+	const struct ws_door *doors;
+	struct ws_set	*ws_set;
 };
 
 /* h2o's structs come first, so that they lead back to us. */
@@ -54,12 +56,15 @@ static void (*const functions[OPERATIONS])(struct op *) = {
 };
 
 struct rest *
-rest_create(const struct op_ground *ground, struct loop *loop)
+rest_create(const struct op_ground *ground, struct loop *loop,
+    const struct ws_door *doors)
 {
 	struct rest *rest = object_create(struct rest, REST_MAGIC);
 
 	rest->ground = ground;
 	rest->loop = loop;
+	rest->doors = doors;
+	rest->ws_set = ws_set_create(ground, loop);
 	for (enum door door = 0; door < DOORS; door++)
 		rest->routers[door] = router_create(operation_rows,
 		    OPERATIONS, door);
@@ -75,9 +80,16 @@ rest_destroy(struct rest **given)
 	if (rest == NULL)
 		return;
 	object_check(rest, REST_MAGIC);
+	ws_set_destroy(&rest->ws_set);
 	for (enum door door = 0; door < DOORS; door++)
 		router_destroy(&rest->routers[door]);
 	object_free(&rest);
+}
+
+struct ws_set *
+rest_ws_set(const struct rest *rest)
+{
+	return (rest->ws_set);
 }
 
 static text
@@ -329,6 +341,24 @@ is_within_connections(struct peer *peer)
 	return (false);
 }
 
+/* A request to become something else; true: it was looked after. */
+static bool
+is_upgraded(struct rest *rest, struct peer *peer)
+{
+	const struct op *op = peer->op;
+
+	if (peer->req->upgrade.base == NULL || op->door != DOOR_FRONT ||
+	    rest->doors == NULL || !text_is(op->method, TEXT("GET")))
+		return (false);
+	for (const struct ws_door *door = rest->doors; door->path != NULL;
+	    door++)
+		if (text_is(op->path, text_of(door->path))) {
+			ws_upgrade(rest->ws_set, peer, door);
+			return (true);
+		}
+	return (false);
+}
+
 static void
 dispatch(struct rest *rest, struct peer *peer)
 {
@@ -337,7 +367,8 @@ dispatch(struct rest *rest, struct peer *peer)
 
 	/* Of a tenant that is not there, no path and no method is. */
 	if ((op->slug.at != NULL && !act_has_tenant(op)) ||
-	    !is_within_connections(peer) || is_answered_from_cache(op) ||
+	    !is_within_connections(peer) || is_upgraded(rest, peer) ||
+	    is_answered_from_cache(op) ||
 	    !find_row(rest, op) || !act_admit(op))
 		return;
 	if (op->body.len != 0)

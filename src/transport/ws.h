@@ -72,6 +72,5 @@ bool	ws_has_room(const struct ws *ws);
 void	ws_close(struct ws *ws, enum close why, int64_t retry_after_ms);
 
 struct tenant *ws_tenant(const struct ws *ws);
-text	ws_address(const struct ws *ws);
 
 #endif
