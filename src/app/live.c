@@ -12,6 +12,7 @@
 #include "base/count.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/stamp.h"
 #include "core/feed.h"
 #include "core/json.h"
@@ -21,6 +22,8 @@
 
 #define LOOK_MS 500
 #define DRAIN_MS 50
+#define BACK_LEAST_MS 100	/* so that another worker accepts by then */
+#define BACK_SPREAD_MS 1000
 
 /* One stream that a client follows: the lobby, or a session's. */
 struct follow {
@@ -638,6 +641,7 @@ on_drain(struct live *live)
 	int64_t turns = left_ms > DRAIN_MS ? left_ms / DRAIN_MS : 1;
 	unsigned due = (unsigned)((live->count + turns - 1) / turns);
 	struct client *client, *next;
+	unsigned random;
 
 	DL_FOREACH_SAFE(live->clients, client, next) {
 		if (client->is_leaving)
@@ -645,7 +649,9 @@ on_drain(struct live *live)
 		if (due-- == 0)
 			break;
 		client->is_leaving = true;
-		ws_close(client->ws, CLOSE_draining, 0);
+		secret_fill(&random, sizeof random);
+		ws_close(client->ws, CLOSE_draining, BACK_LEAST_MS +
+		    random % BACK_SPREAD_MS);
 	}
 	timer_set(loop_timers(live->service->loop), &live->drain, DRAIN_MS);
 }

@@ -171,23 +171,31 @@ is_other_host(const struct control *control, struct json_object *host)
 	    !text_is(id, text_of(control->service->segment->host)));
 }
 
+/* News between hosts are late where one of two has its relay cut off. */
 static void
 heed_hosts(struct control *control, struct json_object *head)
 {
-	const struct conf *conf = control->service->conf;
-	bool has_others = false;
+	struct service *service = control->service;
+	const struct conf *conf = service->conf;
+	bool has_others = false, is_late = segment_is_cut_off(
+	    service->segment), other_is_late;
 	struct json_object *host;
 
 	for (size_t i = 0; (host = json_in_item(head, "hosts", i)) != NULL;
 	    i++)
-		has_others = has_others || is_other_host(control, host);
+		if (is_other_host(control, host)) {
+			has_others = true;
+			is_late = is_late || (json_in_bool(host, "degraded",
+			    &other_is_late) && other_is_late);
+		}
+	feed_hurry(service->feed, has_others && is_late);
 	if (has_others == control->has_others)
 		return;
 	control->has_others = has_others;
 	log_info(has_others ? "other hosts live: answers are kept for "
 	    "read_cache_ms" : "no other host lives",
 	    F("read_cache_ms", conf->read_cache_ms));
-	cache_bound(control->service->cache, conf->read_cache,
+	cache_bound(service->cache, conf->read_cache,
 	    has_others ? conf->read_cache_ms : CACHE_LIFE_MS);
 }
 
@@ -334,12 +342,17 @@ beat(struct control *control)
 {
 	struct segment *segment = control->service->segment;
 	int64_t now = clock_ms(), last = atomic_load(&segment->host_beat_ms);
-	text inputs[2] = { text_of(segment->host), TEXT("f") };
+	bool is_cut_off = segment_is_cut_off(segment);
+	text inputs[2] = { text_of(segment->host),
+	    is_cut_off ? TEXT("t") : TEXT("f") };
 
-	if (now - last < HOST_BEAT_MS ||
+	/* What is new is told at once. */
+	if ((now - last < HOST_BEAT_MS &&
+	    atomic_load(&segment->host_told_cut_off) == is_cut_off) ||
 	    !atomic_compare_exchange_strong(&segment->host_beat_ms, &last,
 	    now))
 		return;
+	atomic_store(&segment->host_told_cut_off, is_cut_off);
 	service_ask(control->service, FUNCTION_host_beat, NULL, TEXT_NONE,
 	    inputs, 2, on_beat, control);
 }

@@ -18,6 +18,7 @@
 #include "plat/loop.h"
 #include "plat/segment.h"
 #include "plat/versions.h"
+#include "plat/wake.h"
 
 struct feed {
 	unsigned	 magic;
@@ -74,6 +75,8 @@ on_record(void *context, unsigned by, const struct ring_record *record)
 		    record->has_payload ? record->payload : TEXT_NONE);
 		break;
 	case RING_SWEEP:
+		/* What calls for it may be what the hosts are to be told. */
+		control_read_now(feed->service->control);
 		hubs_sweep(feed->hubs);
 		break;
 	}
@@ -359,10 +362,10 @@ on_interest(void *context, struct hub *hub, bool is_wanted)
 	_Atomic uint32_t *count = &service->segment->slots[service->slot].
 	    interest[bucket_of(hub->tenant)];
 
-	if (is_wanted)
-		atomic_fetch_add(count, 1);
-	else
+	if (!is_wanted)
 		atomic_fetch_sub(count, 1);
+	else if (atomic_fetch_add(count, 1) == 0)
+		wake_role(service->segment, ROLE_RELAY);
 	GAUGE_ADD(hubs, is_wanted ? 1 : -1);
 }
 

@@ -26,6 +26,7 @@ struct loop {
 	int64_t		 now_us;	/* the clock when it was last read */
 	int64_t		 arrival_us;	/* 0: no callback in this turn yet */
 	bool		 is_pressed;	/* the next turn must not wait */
+	bool		 is_ending;	/* the turn; or there is none */
 	struct {
 		bool	(*before)(void *);
 		void	(*after)(void *);
@@ -52,6 +53,7 @@ loop_create(void)
 
 	loop->h2o = h2o_evloop_create();
 	timers_init(&loop->timers);
+	loop->is_ending = true;
 	loop_read_clock(loop);
 	return (loop);
 }
@@ -148,6 +150,7 @@ loop_turn(struct loop *loop, int64_t most_ms)
 	object_check(loop, LOOP_MAGIC);
 	must(most_ms >= 0 && most_ms <= INT32_MAX);
 	loop->arrival_us = 0;
+	loop->is_ending = false;
 	wait_and_call_back(loop, time_to_timer(loop, most_ms));
 	loop_read_clock(loop);
 	if (time_to_timer(loop, 1) == 0) {
@@ -156,6 +159,7 @@ loop_turn(struct loop *loop, int64_t most_ms)
 		loop_again(loop);
 		loop_read_clock(loop);
 	}
+	loop->is_ending = true;
 	for (size_t i = 0; i < LOOP_ENDS_MAX; i++)
 		if (loop->ends[i].call != NULL)
 			loop->ends[i].call(loop->ends[i].context);
@@ -254,6 +258,12 @@ loop_at_turns_end_checked(struct loop *loop, void (*call)(void *),
 			return;
 		}
 	must_never("there is room for all who are called at a turn's end");
+}
+
+bool
+loop_is_ending(const struct loop *loop)
+{
+	return (loop->is_ending);
 }
 
 void

@@ -103,6 +103,8 @@ void	loop_around_wait_checked(struct loop *loop, bool (*before)(void *),
 	    (void (*)(__typeof__(context)))NULL), (context))
 void	loop_at_turns_end_checked(struct loop *loop, void (*call)(void *),
 	    void *context);
+/* They are being called, or have been: what is left waits for a turn. */
+bool	loop_is_ending(const struct loop *loop);
 /* No more calls with this context. */
 void	loop_leave_turns_end(struct loop *loop, const void *context);
 

@@ -236,12 +236,21 @@ jobs_state(const struct server *server)
 	    PART_OK : PART_DEGRADED);
 }
 
+static enum part_state
+relay_state(const struct server *server)
+{
+	enum part_state state = post_state(&server->relay);
+
+	return (state == PART_OK && server->conf->redis_url[0] != '\0' &&
+	    segment_is_cut_off(server->segment) ? PART_DEGRADED : state);
+}
+
 /* What /readyz tells of the processes that serve no requests. */
 static void
 say_parts(struct server *server)
 {
 	atomic_store(&server->segment->parts[PART_RELAY],
-	    post_state(&server->relay));
+	    relay_state(server));
 	atomic_store(&server->segment->parts[PART_JOBS],
 	    jobs_state(server));
 }

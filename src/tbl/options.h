@@ -157,9 +157,6 @@ OPTION(sign_in_queue, count, "64", 0, 4096, RELOAD,
 OPTION(sign_in_threads, count, "1", 1, 16, RELOAD,
     "Threads of each worker that check keys. Each takes 16 MiB while it "
     "does.")
-OPTION(sql_dir, path, "", 0, 0, RESTART,
-    "The folder of migration/ and api/, which migrate runs. Empty: the one "
-    "beside the program, or the installed one.")
 OPTION(socket_queue, bytes, "256KiB", 4096, 1073741824, RELOAD,
     "Bytes that may wait for one live client. Past it, what is not kept "
     "anywhere is left out, and otherwise the client is closed and resumes.")
@@ -170,6 +167,9 @@ OPTION(socket_receive_buffer, bytes, "32KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what one live client sends.")
 OPTION(socket_send_buffer, bytes, "64KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what is sent to one live client.")
+OPTION(sql_dir, path, "", 0, 0, RESTART,
+    "The folder of migration/ and api/, which migrate runs. Empty: the one "
+    "beside the program, or the installed one.")
 OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
 OPTION(storage_round, span, "1min", 100, 86400000, RELOAD,
