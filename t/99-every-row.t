@@ -27,7 +27,7 @@ my %later = (
 		stream_not_found tenant_default tenant_exists
 		internal tenant_host_taken tenant_not_found tenant_slug_invalid
 	) },
-	counter => { ring_laps => 'no process reads the rings' },
+	counter => {},
 	fault   => {},
 	command => {},
 	operation => {},

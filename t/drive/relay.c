@@ -35,6 +35,7 @@
 #include "plat/wake.h"
 
 #define WORDS_MAX 16
+#define SHOWN_MAX 900
 #define SLOTS 8
 #define RING_BYTES (256 * 1024)
 #define PAYLOAD_MAX (16 * 1024)
@@ -136,7 +137,7 @@ say_heard(void)
 		    kinds[record.kind], record.tenant,
 		    TEXT_ARGS(record.stream), TEXT_ARGS(record.epoch),
 		    record.seq);
-		if (record.payload.len > 100)
+		if (record.payload.len > SHOWN_MAX)
 			printf("%zu bytes\n", record.payload.len);
 		else if (record.has_payload)
 			printf("%.*s\n", TEXT_ARGS(record.payload));
