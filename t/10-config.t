@@ -141,6 +141,9 @@ subtest 'what is wrong is told, all of it at once' => sub {
 	is_refused(
 		['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
 		qr/run a tunnel/, 'Redis over TLS');
+	is_refused(['config', 'check', '--set', 'redis_url=redis://h:65536'],
+		qr/^--set: redis_url: has a port that is no number from 1 /,
+		'a Redis that cannot be connected to');
 	my $json_out = partyline('config', 'check', '--json', '--set', 'x=y');
 	is($json_out->{exit}, 78, 'for programs: the same exit code');
 	is_deeply($json->decode($json_out->{out}), { ok => JSON::PP::false,

@@ -19,7 +19,7 @@ use T::Table;
 my %later = (
 	option  => {},
 	error   => {},
-	counter => { ring_laps => 'no process reads the rings' },
+	counter => {},
 	fault   => {},
 	command => {},
 	operation => {},

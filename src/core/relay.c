@@ -249,12 +249,12 @@ relay_judge(struct relay *relay)
 		atomic_store(&relay->segment->relay_good_ms, now);
 }
 
-static void
-probe(struct relay *relay)
+void
+relay_probe(struct relay *relay)
 {
 	struct relay_flight flight = { .what = RELAY_PROBE };
 
-	if (!are_both_up(relay))
+	if (!are_both_up(relay) || !relay->is_listening)
 		return;
 	relay->probed_ms = clock_ms();
 	begin_flight(relay, &flight, relay_probe_channel(relay), TEXT("?"));
@@ -270,7 +270,7 @@ relay_up(struct relay *relay)
 	relay->has_connected = true;
 	relay->heard_ms = clock_ms();
 	relay->has_heard = false;
-	probe(relay);
+	relay_probe(relay);
 }
 
 static bool
@@ -316,7 +316,7 @@ on_tick(struct relay *relay)
 {
 	relay_hear_look(relay);
 	if (clock_ms() - relay->probed_ms >= RELAY_PROBE_MS)
-		probe(relay);
+		relay_probe(relay);
 	relay_judge(relay);
 	look_whether_deaf(relay);
 	timer_set(loop_timers(relay->loop), &relay->tick, RELAY_TICK_MS);

@@ -82,6 +82,11 @@ on_subscribed(void *context, text channel)
 	    .has_payload = true };
 	char number[16];
 
+	if (text_is(channel, relay_probe_channel(relay))) {
+		relay->is_listening = true;
+		relay_probe(relay);
+		return;
+	}
 	for (unsigned i = 0; i < BUCKETS; i++)
 		if (relay->buckets[i].state == BUCKET_ASKED &&
 		    text_is(channel, relay_channel(relay, i))) {
@@ -148,6 +153,7 @@ on_down(void *context, const char *why)
 {
 	struct relay *relay = relay_of(context);
 
+	relay->is_listening = false;
 	for (unsigned i = 0; i < BUCKETS; i++)
 		set_bucket(&relay->buckets[i], BUCKET_LEFT);
 	relay_down(relay, why);

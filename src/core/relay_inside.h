@@ -53,7 +53,8 @@ struct relay {
 	int64_t			 probed_ms;	/* the last was sent */
 	int64_t			 heard_ms;	/* one came round; or both
 						 * connections came up */
-	bool			 has_heard;	/* since then */
+	bool			 is_listening;	/* for probes */
+	bool			 has_heard;	/* one since both are up */
 	bool			 is_good;
 	bool			 has_connected;
 	struct {
@@ -73,6 +74,8 @@ void	relay_put(struct relay *relay, struct ring_record *record);
 void	relay_up(struct relay *relay);
 void	relay_down(struct relay *relay, const char *why);
 void	relay_judge(struct relay *relay);
+/* Sends one round, if it can be heard. */
+void	relay_probe(struct relay *relay);
 
 void	relay_hear_look(struct relay *relay);
 

@@ -132,7 +132,8 @@ void
 sock_state_set(struct sock *sock, enum sock_state state)
 {
 	static const bool may[4][4] = {
-		[SOCK_OPEN]    = { [SOCK_CLOSING] = true, [SOCK_DOOMED] = true },
+		[SOCK_OPEN]    = { [SOCK_CLOSING] = true,
+		    [SOCK_DOOMED] = true },
 		[SOCK_CLOSING] = { [SOCK_ENDED] = true, [SOCK_DOOMED] = true },
 		[SOCK_ENDED]   = { [SOCK_DOOMED] = true },
 	};

@@ -23,13 +23,21 @@ static struct {
 	uint64_t last[SLOTS];
 	unsigned lapped;
 	bool	 in_order;
+	unsigned stop_after;	/* 0: does not stop */
+	uint64_t at;		/* behind the last one */
 } seen;
+
+static struct bus *reading;
 
 static void
 on_record(void *context, unsigned by, const struct ring_record *record)
 {
 	(void)context;
 	seen.records++;
+	if (reading != NULL)
+		seen.at = bus_at(reading, by);
+	if (seen.records == seen.stop_after)
+		bus_stop(reading);
 	seen.by[by]++;
 	seen.in_order = seen.in_order && record->seq > seen.last[by];
 	seen.last[by] = record->seq;
@@ -130,6 +138,39 @@ main(void)
 	put(3, 3000, RING_TO_ALL);
 	bus_read(bus);
 	is(seen.last[3], 3000);
+
+	test("stopped, it goes on with the next one, whosever it is");
+	forget();
+	reading = bus;
+	for (uint64_t seq = 4000; seq < 4010; seq++)
+		for (unsigned slot = 2; slot < SLOTS; slot++)
+			put(slot, seq, RING_TO_ALL);
+	seen.stop_after = 3;
+	bus_read(bus);
+	is(seen.records, 3);
+	ok(bus_has_news(bus));
+	bus_read(bus);
+	is(seen.records, 20);
+	ok(seen.in_order);
+	ok(!bus_has_news(bus));
+
+	test("another one begins where it stopped");
+	forget();
+	for (uint64_t seq = 5000; seq < 5004; seq++)
+		put(2, seq, RING_TO_ALL);
+	seen.stop_after = 2;
+	bus_read(bus);
+	is(seen.at, bus_at(bus, 2));
+	seen.stop_after = 0;
+	reading = NULL;
+	bus_seek(whole, 2, bus_at(bus, 2));
+	for (unsigned slot = 0; slot < SLOTS; slot++)
+		if (slot != 2)
+			bus_seek(whole, slot,
+			    atomic_load(&segment_ring(segment, slot)->tail));
+	bus_read(whole);
+	is(seen.records, 4);
+	is(seen.last[2], 5003);
 
 	bus_destroy(&bus);
 	bus_destroy(&whole);

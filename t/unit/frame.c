@@ -209,7 +209,7 @@ check_case(const struct frame_case *row, size_t step)
 static void
 check_cases(void)
 {
-	char name[100];
+	static char name[100];
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		snprintf(name, sizeof name, "case: %s", cases[i].name);

@@ -7,6 +7,7 @@
 
 #include <zlib.h>
 
+#include "base/mem.h"
 #include "base/stamp.h"
 #include "plat/deflate_message.h"
 #include "tap.h"
@@ -106,7 +107,7 @@ answer_to(const char *first, const char *second)
 static void
 check_offers(void)
 {
-	char name[160];
+	static char name[160];
 
 	for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
 		snprintf(name, sizeof name, "offer: %.*s",

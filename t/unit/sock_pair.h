@@ -184,6 +184,43 @@ client_read(int client, struct buf *got)
 	return (len < 0 && errno == EAGAIN);
 }
 
+/* A message of 1,000 bytes that begins with its number. */
+__attribute__((unused)) static struct bytes *
+numbered(unsigned number)
+{
+	struct bytes *bytes = bytes_create(1000);
+
+	memset(bytes->at, '.', bytes->len);
+	snprintf(bytes->at, bytes->len, "<%u", number);
+	bytes->at[strlen(bytes->at)] = '.';
+	bytes->at[999] = '\n';
+	return (bytes);
+}
+
+__attribute__((unused)) static void
+send_number(struct owner *owner, unsigned number)
+{
+	struct bytes *bytes = numbered(number);
+
+	sock_send(owner->sock, bytes, SOCK_NUMBERED, 0);
+	bytes_give(&bytes);
+}
+
+/* Until the kernel takes no more, and some more than it might yet take. */
+__attribute__((unused)) static unsigned
+block(struct owner *owner)
+{
+	unsigned number = 0;
+
+	while (sock_queued(owner->sock) < 16000 && number < 10000) {
+		for (unsigned i = 0; i < 8; i++)
+			send_number(owner, ++number);
+		loop_turn(loop, 0);
+	}
+	ok(number < 10000);
+	return (number);
+}
+
 static void
 begin(void)
 {
