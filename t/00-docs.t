@@ -21,7 +21,7 @@ my $maker  = "$source/docs/make-reference";
 my @made   = qw(conf/partyline.conf docs/partyline.8 docs/partyline.conf.5);
 
 push @made, map { "docs/reference/$_.md" }
-    qw(commands counters errors events faults operations options);
+    qw(closes commands counters errors events faults operations options);
 push @made, 'docs/reference/openapi.json';
 
 # The maker's exit code and all that it says.

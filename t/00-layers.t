@@ -12,7 +12,7 @@ use T::Tree;
 
 my %rank = (
 	tbl  => 0, base => 1, plat => 2, store => 3, core => 4,
-	jobs => 5, app  => 5, transport => 5, role => 6,
+	jobs => 5, transport => 5, app => 6, role => 7,
 );
 
 # A folder, or a file without its ending.

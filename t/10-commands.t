@@ -94,8 +94,8 @@ subtest 'version' => sub {
 };
 
 subtest 'tables' => sub {
-	for my $name (qw(operations events functions options errors counters
-		commands faults)) {
+	for my $name (qw(operations events functions options errors closes
+		counters commands faults)) {
 		my @rows  = T::Table->rows($name);
 		my $shown = partyline('-x', $name);
 		is($shown->{exit}, 0, "$name: exit code");

@@ -35,3 +35,15 @@ digest_as_hex(text t, char *out, size_t size)
 		    hash[i / 2] & 15];
 	out[size - 1] = '\0';
 }
+
+void
+digest_sha1(text t, char out[DIGEST_SHA1_SIZE])
+{
+	unsigned char hash[20];
+	unsigned len = 0;
+
+	if (EVP_Digest(t.at, t.len, hash, &len, EVP_sha1(), NULL) != 1)
+		must_never("OpenSSL has SHA-1");
+	must(len == sizeof hash);
+	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Digests (OpenSSL's SHA-256).
+ * Digests (OpenSSL's SHA-256; SHA-1 where a protocol wants it).
  *
  * Holds always:
  *  1. The algorithm is fetched once for the process; a digest of a short
@@ -22,5 +22,8 @@
 void	digest_of(text t, unsigned char out[DIGEST_SIZE]);
 /* The first digits of the SHA-256, as many as fit before the NUL. */
 void	digest_as_hex(text t, char *out, size_t size);
+/* SHA-1 in base64: 28 letters and a NUL. */
+#define DIGEST_SHA1_SIZE 29
+void	digest_sha1(text t, char out[DIGEST_SHA1_SIZE]);
 
 #endif

@@ -43,9 +43,9 @@ help_all(struct buf *out)
 	    "  partyline help serve\n"
 	    "  partyline config check -c /etc/partyline/partyline.conf\n\n"
 	    "partyline -x TABLE [--json] prints a table of the program: its\n"
-	    "operations, events, functions, options, errors, counters,\n"
-	    "commands or faults; or openapi, the operations as a document\n"
-	    "of OpenAPI 3.1.\n");
+	    "operations, events, functions, options, errors, closes,\n"
+	    "counters, commands or faults; or openapi, the operations as a\n"
+	    "document of OpenAPI 3.1.\n");
 }
 
 static void

@@ -264,6 +264,20 @@ print_errors(struct table *table)
 }
 
 static void
+print_closes(struct table *table)
+{
+#define CLOSE(name, number, again, text)				\
+	row_begin(table);						\
+	cell(table, "name", #name);					\
+	cell_number(table, "number", number);				\
+	cell(table, "again", #again);					\
+	cell(table, "text", text);					\
+	row_end(table);
+#include "tbl/closes.h"
+#undef CLOSE
+}
+
+static void
 print_counters(struct table *table)
 {
 #define ROW(name, kind, text)						\
@@ -338,6 +352,7 @@ static const struct {
 	{ "functions", print_functions },
 	{ "options", print_options },
 	{ "errors", print_errors },
+	{ "closes", print_closes },
 	{ "counters", print_counters },
 	{ "commands", print_commands },
 	{ "faults", print_faults },

@@ -4,9 +4,6 @@
  */
 #include "transport/ws_handshake.h"
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-
 #include "core/tenant.h"
 
 #define KEY_LETTERS 24			/* 16 bytes, with == */
@@ -60,7 +57,6 @@ ws_accept_of(text key, char out[WS_ACCEPT_SIZE])
 {
 	static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	char joined[KEY_LETTERS + sizeof magic];
-	unsigned char digest[SHA_DIGEST_LENGTH];
 
 	if (key.len != KEY_LETTERS || key.at[22] != '=' || key.at[23] != '=')
 		return (false);
@@ -69,9 +65,7 @@ ws_accept_of(text key, char out[WS_ACCEPT_SIZE])
 			return (false);
 	memcpy(joined, key.at, KEY_LETTERS);
 	memcpy(joined + KEY_LETTERS, magic, sizeof magic);
-	SHA1((const unsigned char *)joined, KEY_LETTERS + sizeof magic - 1,
-	    digest);
-	EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
+	digest_sha1(text_from(joined, KEY_LETTERS + sizeof magic - 1), out);
 	return (true);
 }
 

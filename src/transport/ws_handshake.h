@@ -22,11 +22,12 @@
 #include <h2o.h>
 
 #include "core/error.h"
+#include "plat/digest.h"
 #include "plat/frame_deflate.h"
 
 struct tenant;
 
-#define WS_ACCEPT_SIZE 29		/* 28 letters of base64 */
+#define WS_ACCEPT_SIZE DIGEST_SHA1_SIZE
 
 struct ws_handshake {
 	char			accept[WS_ACCEPT_SIZE];
