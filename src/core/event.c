@@ -48,4 +48,5 @@ event_sweep(struct service *service)
 	struct ring_record record = { .kind = RING_SWEEP };
 
 	put(service, &record);
+	feed_sweep(service->feed);
 }

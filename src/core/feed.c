@@ -112,6 +112,12 @@ feed_committed(struct feed *feed, int32_t tenant,
 }
 
 void
+feed_sweep(struct feed *feed)
+{
+	hubs_sweep(feed->hubs);
+}
+
+void
 feed_deleted(struct feed *feed, int32_t tenant, text stream)
 {
 	struct hub *hub = hub_find(feed->hubs, tenant, stream);

@@ -45,6 +45,8 @@ void	feed_news(struct feed *feed);
 /* An event that this process committed. */
 void	feed_committed(struct feed *feed, int32_t tenant,
 	    const struct call_row *row);
+/* What this process wrote may be there, and may not. */
+void	feed_sweep(struct feed *feed);
 /* `control` says that a noun was deleted, with its stream. */
 void	feed_deleted(struct feed *feed, int32_t tenant, text stream);
 /* Whether news from other hosts may be late. */

@@ -392,8 +392,13 @@ void
 sock_close(struct sock *sock, struct bytes *farewell, enum sock_ending ending,
     int64_t most_ms)
 {
-	if (sock->state != SOCK_OPEN)
+	if (sock->state != SOCK_OPEN) {
+		if (ending == SOCK_WHEN_SENT)
+			sock->ending = SOCK_WHEN_SENT;
+		if (ending == SOCK_WHEN_SENT && sock->state == SOCK_ENDED)
+			sock_doom(sock, "closed");
 		return;
+	}
 	sock->over = SOCK_WELL;
 	if (farewell != NULL)
 		sock_queue_append(sock, farewell, SOCK_CONTROL, 0);

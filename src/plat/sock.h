@@ -112,7 +112,10 @@ void	sock_send(struct sock *sock, struct bytes *bytes, enum sock_kind kind,
 bool	sock_has_room(struct sock *sock);
 size_t	sock_queued(const struct sock *sock);
 
-/* farewell may be NULL; nothing that is sent later leaves. */
+/*
+ * farewell may be NULL; nothing that is sent later leaves. Once more, with
+ * SOCK_WHEN_SENT: what was to be heard of the peer was heard.
+ */
 void	sock_close(struct sock *sock, struct bytes *farewell,
 	    enum sock_ending ending, int64_t most_ms);
 /* At once. why is a string that stays valid. */

@@ -3,10 +3,11 @@
  * A worker: accepts from the sockets that the master hands it and serves
  * HTTP until it is told to drain.
  */
-#include "base/log.h"
 #include "app/live.h"
 #include "base/conf.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/stamp.h"
 #include "core/feed.h"
 #include "core/service.h"
 #include "role/child.h"
@@ -150,6 +151,7 @@ static void
 worker_drain(struct child_self *self)
 {
 	struct worker *worker = worker_of(self);
+	int64_t left_ms;
 
 	/* Where the server stops, nobody else accepts what waits there. */
 	while (worker->handed != NULL) {
@@ -158,7 +160,10 @@ worker_drain(struct child_self *self)
 		    worker->handed->ordinal);
 	}
 	http_drain(worker->http);
-	live_drain(worker->live, self->conf->drain_spread);
+	/* Who is told last has the other half for his goodbye. */
+	left_ms = (self->leave_by_ms - clock_ms()) / 2;
+	live_drain(worker->live, self->conf->drain_spread < left_ms ?
+	    self->conf->drain_spread : left_ms);
 }
 
 static bool

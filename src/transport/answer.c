@@ -288,6 +288,10 @@ add_rare(struct peer *peer, enum sharing sharing)
 		add(peer, H2O_TOKEN_ALLOW, answer->allow);
 	if (answer->status == 401)
 		add(peer, H2O_TOKEN_WWW_AUTHENTICATE, TEXT("Bearer"));
+	if (answer->err == ERR_upgrade_required) {
+		add_named(peer, TEXT("upgrade"), TEXT("websocket"));
+		add_named(peer, TEXT("sec-websocket-version"), TEXT("13"));
+	}
 	if (answer->retry_after_s > 0)
 		add(peer, H2O_TOKEN_RETRY_AFTER,
 		    number_text(op, answer->retry_after_s));

@@ -341,14 +341,14 @@ is_within_connections(struct peer *peer)
 	return (false);
 }
 
-/* A request to become something else; true: it was looked after. */
+/* A request at an address that only speaks otherwise; true: answered. */
 static bool
 is_upgraded(struct rest *rest, struct peer *peer)
 {
 	const struct op *op = peer->op;
 
-	if (peer->req->upgrade.base == NULL || op->door != DOOR_FRONT ||
-	    rest->doors == NULL || !text_is(op->method, TEXT("GET")))
+	if (op->door != DOOR_FRONT || rest->doors == NULL ||
+	    !text_is(op->method, TEXT("GET")))
 		return (false);
 	for (const struct ws_door *door = rest->doors; door->path != NULL;
 	    door++)

@@ -201,8 +201,11 @@ on_bytes(struct sock *sock, char *at, size_t len)
 	struct frame_event event;
 
 	ws->pinged_ms = 0;
-	while (!ws->is_closing && frame_read(&ws->reader, &input, &event))
-		on_frame(ws, &event);
+	while (frame_read(&ws->reader, &input, &event))
+		if (!ws->is_closing)
+			on_frame(ws, &event);
+		else if (event.kind == FRAME_CLOSE)
+			sock_close(sock, NULL, SOCK_WHEN_SENT, FAREWELL_MS);
 }
 
 static void
@@ -400,9 +403,6 @@ ws_upgrade(struct ws_set *set, struct peer *peer, const struct ws_door *door)
 		return;
 	err = ws_handshake_read(peer->req, op->tenant, &handshake);
 	if (err != ERR_none) {
-		if (err == ERR_upgrade_required)
-			op_add_headers(op, TEXT("{\"upgrade\":\"websocket\","
-			    "\"sec-websocket-version\":\"13\"}"));
 		op_fail(op, err);
 		return;
 	}

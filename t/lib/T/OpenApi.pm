@@ -83,6 +83,9 @@ sub route {
 	my ($target) = @_;
 	my @segments = segments($target);
 
+	# It speaks WebSocket: only what is refused there is an answer.
+	return { path => '/api/sessions/live' }
+	    if "@segments" eq 'api sessions live';
 	for my $route (routes()) {
 		my @wanted = @{ $route->{segments} };
 
