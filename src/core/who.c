@@ -247,13 +247,23 @@ who_book_clear_revocations(struct who_book *book)
 	book->news++;
 }
 
+static bool
+has_key(const struct who_book *book, const char *kid)
+{
+	for (unsigned i = 0; i < book->keys_count; i++)
+		if (text_is(book->keys[i].id, text_of(kid)))
+			return (true);
+	return (false);
+}
+
 bool
 who_is_revoked(const struct who_book *book, const struct caller *caller)
 {
 	const struct revocation *name = revocation_find(book->names,
 	    caller->tenant, caller->name);
 
-	return ((name != NULL && caller->timestamp_ms <= name->before_ms) ||
+	return (!has_key(book, caller->kid) ||
+	    (name != NULL && caller->timestamp_ms <= name->before_ms) ||
 	    revocation_find(book->tokens, caller->tenant, caller->jti) !=
 	    NULL);
 }
@@ -285,6 +295,8 @@ verdict_remember(struct who_book *book,
 	verdict->caller = (struct caller){ .rank = token->rank,
 	    .tenant = token->tenant, .timestamp_ms = token->timestamp_ms,
 	    .iat = token->iat, .exp = token->exp };
+	must(token->kid.len < sizeof verdict->caller.kid);
+	memcpy(verdict->caller.kid, token->kid.at, token->kid.len);
 	verdict->caller.id = put_text(&at, kind, token->name);
 	verdict->caller.name = text_from(verdict->caller.id.at + kind.len,
 	    token->name.len);

@@ -46,6 +46,7 @@ struct caller {
 	int64_t		timestamp_ms;
 	int64_t		iat;
 	int64_t		exp;
+	char		kid[TOKEN_KEY_ID_MAX + 1];	/* who signed it */
 };
 
 struct who_book *who_book_create(unsigned verdicts_most);
@@ -75,7 +76,7 @@ void	who_book_clear_revocations(struct who_book *book);
 bool	who_book_read_revocations(struct who_book *book, text json);
 bool	who_book_read_news(struct who_book *book, struct json_object *news);
 
-/* Of a caller that was believed before. */
+/* Of a caller that was believed before; his token's key may be gone, too. */
 bool	who_is_revoked(const struct who_book *book,
 	    const struct caller *caller);
 
