@@ -57,7 +57,7 @@ sub has_all {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	$live->reaches($stream, $after + @logged) if @logged;
 	$live->settle;
-	return is_deeply([$live->events($stream)], \@logged, $name);
+	return are_same([$live->events($stream)], \@logged, $name);
 }
 
 sub place {
@@ -364,7 +364,7 @@ subtest 'replay into live, under running writers' => sub {
 		$live->follow($id, since => $at{$id});
 		my @logged = logged("session:$id");
 		$live->reaches("session:$id", scalar @logged);
-		is_deeply([@{ $all{$id} }, $live->events("session:$id")],
+		are_same([@{ $all{$id} }, $live->events("session:$id")],
 			\@logged, 'in sum the log, to the letter');
 		$live->leave;
 	}

@@ -11,7 +11,8 @@ package T::Live;
 #	$ann->say({ type => 'ping' });	$ann->send($bytes);
 #	is($ann->hears('session.ended')->{seq}, 42);
 #	is_deeply([$ann->numbers('session:17')], [42 .. 50]);
-#	is_closed($ann, 4003, 'revoked', 'sign_in');
+#	are_same([$ann->events('session:17')], \@logged, 'all of it');
+#	is_closed($ann, 4003, 'revoked');
 #
 # connect takes what T::Client->new takes (worker, tenant), and: headers of
 # the request, answers => 0 for a client that answers nothing, tls => the
@@ -40,7 +41,7 @@ use T::Http;
 use T::Table;
 use T::Wait;
 
-our @EXPORT = qw(is_closed settled);
+our @EXPORT = qw(are_same is_closed settled);
 our $path   = '/api/sessions/live';
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -131,6 +132,8 @@ sub enter {
 	my ($class, $server, %options) = @_;
 	my $self = $class->connect($server, %options);
 
+	die "not let in: $self->{answer}{status} $self->{answer}{body}\n"
+	    if !$self->is_open;
 	$self->{auth} = $self->sign_in(token_for($server, %options),
 		defined $options{since} ? (since => $options{since}) : ());
 	die "not signed in: " . ($self->why // 'nothing came') . "\n"
@@ -183,6 +186,8 @@ sub take_message {
 	my ($type) = $payload =~ /\A\{"type":"([^"\\]*)"/;
 
 	push @{ $self->{heard} }, [$type // '', $payload];
+	$self->{last}{$1} = $2
+	    if $payload =~ /\A\{"type":"[^"]+","stream":"([^"]+)","seq":(\d+)/;
 	return;
 }
 
@@ -277,6 +282,23 @@ sub events {
 	    map { $_->[1] } @{ $self->{heard} };
 }
 
+# Events, of which only the first that differs is shown, and not all of it.
+sub are_same {
+	my ($got, $expected, $name) = @_;
+	my $at = 0;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$at++ while $at < @$got && $at < @$expected
+	    && $got->[$at] eq $expected->[$at];
+	return Test::More::pass($name)
+	    if $at == @$got && $at == @$expected;
+	Test::More::fail($name);
+	Test::More::diag(sprintf "%d and not %d; number %d is\n%.200s\nnot\n"
+		. '%.200s', scalar @$got, scalar @$expected, $at,
+		$got->[$at] // 'none', $expected->[$at] // 'none');
+	return '';
+}
+
 sub numbers {
 	my ($self, $stream) = @_;
 
@@ -287,11 +309,8 @@ sub numbers {
 sub reaches {
 	my ($self, $stream, $seq, $seconds) = @_;
 
-	return $self->wait_for(sub {
-		my @numbers = $self->numbers($stream);
-
-		@numbers && $numbers[-1] >= $seq;
-	}, $seconds);
+	return $self->wait_for(sub { ($self->{last}{$stream} // -1) >= $seq },
+		$seconds);
 }
 
 # Its `pong`, or undef.

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// The peer of t/bench/live over Socket.IO: the token comes with the
+// namespace's CONNECT, a session is a room, a POST is emitted to it. WebSocket
+// alone, without compression. Nothing is numbered and nothing kept.
+'use strict';
+
+const http = require('node:http');
+const { Server } = require('socket.io');
+const { login, mayWrite } = require('./common.js');
+
+const server = http.createServer(onRequest);
+const io = new Server(server, { transports: ['websocket'],
+    serveClient: false, perMessageDeflate: false });
+
+function onRequest(request, response) {
+	if (request.url.startsWith('/socket.io/'))
+		return;
+	const parts = [];
+	request.on('data', (part) => parts.push(part));
+	request.on('end', () => {
+		const body = JSON.parse(Buffer.concat(parts) || '{}');
+		const answer = JSON.stringify(act(request, body));
+		response.writeHead(201, { 'Content-Type': 'application/json',
+		    'Content-Length': Buffer.byteLength(answer) });
+		response.end(answer);
+	});
+}
+
+function act(request, body) {
+	if (request.url === '/api/auth/login')
+		return login(body);
+	if (request.url === '/bench/tidy') {
+		global.gc();
+		return {};
+	}
+	const id = /^\/api\/sessions\/(\d+)\/events$/.exec(request.url)?.[1];
+	if (!id || !mayWrite(request.headers.authorization))
+		return { error: 'refused' };
+	io.to(id).emit('event', { type: body.type,
+	    timestamp: new Date().toISOString(), data: body.data });
+	return {};
+}
+
+io.use((socket, next) => {
+	const isGood = mayWrite(`Bearer ${socket.handshake.auth.token}`);
+	next(isGood ? undefined : new Error('refused'));
+});
+io.on('connection', (socket) => {
+	socket.on('subscribe', (message) => {
+		socket.join(String(message.sessionId));
+		socket.emit('subscribed', message);
+	});
+});
+
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
+	console.log(`port ${server.address().port}`));
