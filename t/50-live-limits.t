@@ -263,6 +263,11 @@ subtest 'who reads slowly' => sub {
 		$server->counts(sock_overflows => 2);
 		is_deeply([$quick->numbers($stream)], [1 .. $last],
 			"$name: the quick one has all");
+		# Both read again, before our goodbye has waited too long.
+		wait_until {
+			$_->listen(time + 0.001) for @slow;
+			!grep { $_->is_open } @slow;
+		};
 		for my $slow (@slow) {
 			is_closed($slow, 4009, 'slow', name => $name);
 			my @numbers = $slow->numbers($stream);

@@ -191,10 +191,13 @@ static const struct {
 	text	  type;
 	void	(*act)(struct client *client, struct json_object *message);
 } messages[] = {
-	{ TEXT("auth"), on_auth },
-	{ TEXT("ping"), on_ping },
-	{ TEXT("subscribe"), on_subscribe },
-	{ TEXT("unsubscribe"), on_unsubscribe },
+#define MESSAGE(name, direction, answers, text) MESSAGE_##direction(name)
+#define MESSAGE_FROM_CLIENT(name) { TEXT(#name), on_##name },
+#define MESSAGE_FROM_SERVER(name)
+#include "tbl/messages.h"
+#undef MESSAGE
+#undef MESSAGE_FROM_CLIENT
+#undef MESSAGE_FROM_SERVER
 };
 
 static void

@@ -158,11 +158,11 @@ write_path(struct json_out *json, unsigned first)
 	json_object_end(json);
 }
 
-/* A row that is not shown may have brought the schema. */
+/* AsyncAPI has those of the live door; a row may not be shown itself. */
 static bool
 is_schema_shown(const char *name)
 {
-	bool is_of_shown = false, is_of_other = false;
+	bool is_of_shown = false, is_of_other = schema_is_live(name);
 
 	for (unsigned i = 0; i < OPERATIONS; i++) {
 		const struct operation_row *row = &operation_rows[i];

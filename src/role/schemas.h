@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schemas of answers, src/tbl/schema, as they were when the program was
- * built. A $ref points into the components of OpenAPI.
+ * The schemas of answers, of live messages (live_*) and of what events carry
+ * (data_*): src/tbl/schema, as it was when the program was built. A $ref
+ * points into the components of the document, OpenAPI or AsyncAPI.
  *
  *	for (const struct schema *s = schemas; s->name != NULL; s++) ...
  */
 #ifndef ROLE_SCHEMAS_H
 #define ROLE_SCHEMAS_H
+
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -15,5 +19,12 @@ struct schema {
 	text		 json;
 };
 extern const struct schema schemas[];
+
+static inline bool
+schema_is_live(const char *name)
+{
+	return (strncmp(name, "live_", 5) == 0 ||
+	    strncmp(name, "data_", 5) == 0);
+}
 
 #endif

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clients of t/bench/live: so many WebSockets, all in one thread, and
+ * those who publish. Every delivery is looked at: in each room all sockets
+ * must get the same events in the same order, each once, none left out; at
+ * partyline their numbers have no gap.
+ *
+ * Run: live_client KIND PORT SOCKETS TOKEN ROOM...
+ *
+ *	kind		sign in and subscribe		publish
+ *	json		messages			POST /api/sessions/…
+ *	socketio	messages of Socket.IO 4		POST /api/sessions/…
+ *	nchan		by path, nobody signs in	POST /pub/…
+ *	limit		two messages of that size	POST /…
+ *
+ * It says `connected` once all have subscribed, and then does what standard
+ * input tells: `publish EVENTS IN-FLIGHT`, which it answers with one line of
+ * figures. At the end of input it leaves.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SOCKETS_MAX 19000
+#define SOURCES 8		/* 127.0.0.2 and on */
+#define COMING_MAX 64		/* connections begun at a time */
+#define PUBLISHERS_MAX 64
+#define ENVELOPE 256
+#define PATIENCE_NS 10000000000
+#define FIRST_EVENT 100000001	/* all of one width */
+
+struct room {
+	const char *name;
+	int	 members;
+	uint32_t *order;	/* of events, as the first socket had them */
+	uint32_t count, size;
+	long	 last_seq;
+};
+
+struct connection {
+	int	 fd;
+	int	 step;		/* of its kind; -1: no 101 yet */
+	struct room *room;
+	uint32_t at;		/* in the room's order */
+	size_t	 kept;
+	char	*part;		/* of a frame */
+};
+
+struct event {
+	struct room *room;
+	struct publisher *publisher;
+	int	 left;		/* deliveries */
+	int	 is_ordered;
+	int64_t	 begin, sign, end;
+};
+
+struct publisher {
+	int	 fd;
+	struct event *event;	/* NULL: idle */
+	int	 is_answered;
+};
+
+struct step {
+	const char *say;	/* with the room or the token in place of %s */
+	const char *wait;
+};
+
+static const struct kind {
+	const char *name, *get, *post;
+	size_t	 around;	/* bytes that are not the envelope's */
+	struct step steps[3];
+} kinds[] = {
+	{ "json", "/api/sessions/live", "/api/sessions/%s/events", 0, {
+	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "\"auth_success\"" },
+	    { "{\"type\":\"subscribe\",\"sessionId\":%s}",
+	    "\"subscribed\"" } } },
+	{ "limit", "/%s", "/%s", 0, {
+	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "{}" },
+	    { "{\"type\":\"subscribe\",\"sessionId\":%s}", "{}" } } },
+	{ "nchan", "/sub/%s", "/pub/%s", 0, { { NULL, NULL } } },
+	{ "socketio", "/socket.io/?EIO=4&transport=websocket",
+	    "/api/sessions/%s/events", sizeof("42[\"event\",]") - 1, {
+	    { NULL, "0{" },
+	    { "40{\"token\":\"%s\"}", "40{" },
+	    { "42[\"subscribe\",{\"sessionId\":%s}]", "\"subscribed\"" } } },
+};
+
+static const struct kind *kind;
+static const char *token;
+static int port, set, sockets, in, coming, rooms_count;
+static struct connection *connections;
+static struct room *rooms;
+static struct publisher publishers[PUBLISHERS_MAX];
+static struct event *events;	/* of this run */
+static uint32_t events_base, events_count, events_begun, events_done;
+static size_t pad = 64;
+static int is_alone;		/* one event at a time */
+static long deliveries, repeated, disordered, bad;
+static int64_t progress;
+static char buffer[65536];
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec * INT64_C(1000000000) + t.tv_nsec);
+}
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void
+broken(const char *what, const char *said, size_t length)
+{
+	fprintf(stderr, "%s: %.*s\n", what, (int)length, said);
+	exit(1);
+}
+
+static void
+watch(int fd, void *whom)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = whom};
+
+	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
+		die("epoll_ctl");
+}
+
+static int
+dial(int source)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	    .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in from = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)source)};
+	const struct linger at_once = {.l_onoff = 1};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket");
+	/* No port is bound before the peer is known, and none kept after. */
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die("connect");
+	return (fd);
+}
+
+static void
+send_all(int fd, const char *bytes, size_t length)
+{
+	/* It is little, and the peer reads. */
+	if (send(fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
+		die("send");
+}
+
+/* --- deliveries ---------------------------------------------------------- */
+
+static const char *
+find(const char *payload, size_t length, const char *what)
+{
+	const char *at = memmem(payload, length, what, strlen(what));
+
+	return (at != NULL ? at + strlen(what) : NULL);
+}
+
+static int
+is_known(const struct room *room, uint32_t until, uint32_t number)
+{
+	for (uint32_t i = 0; i < until; i++)
+		if (room->order[i] == number)
+			return (1);
+	return (0);
+}
+
+static void
+keep_order(struct room *room, uint32_t number, const char *payload,
+    size_t length)
+{
+	const char *seq = find(payload, length, "\"seq\":");
+
+	if (room->count == room->size) {
+		room->size = room->size * 2 + 64;
+		room->order = realloc(room->order,
+		    room->size * sizeof(*room->order));
+	}
+	room->order[room->count++] = number;
+	if (seq == NULL)
+		return;
+	if (room->last_seq != 0 && atol(seq) != room->last_seq + 1)
+		disordered++;
+	room->last_seq = atol(seq);
+}
+
+/* The event, if it is what this socket had to get now. */
+static struct event *
+checked(struct connection *connection, uint32_t number, const char *payload,
+    size_t length)
+{
+	struct room *room = connection->room;
+	struct event *event;
+
+	if (number < events_base || number >= events_base + events_begun) {
+		bad++;
+		return (NULL);
+	}
+	event = &events[number - events_base];
+	if (event->room != room) {
+		bad++;
+		return (NULL);
+	}
+	if (connection->at == room->count && !event->is_ordered) {
+		event->is_ordered = 1;
+		keep_order(room, number, payload, length);
+	}
+	if (connection->at < room->count &&
+	    room->order[connection->at] == number) {
+		connection->at++;
+		return (event);
+	}
+	if (is_known(room, connection->at, number))
+		repeated++;
+	else
+		disordered++;
+	return (NULL);
+}
+
+static void next_event(struct publisher *publisher);
+
+static void
+settle(struct event *event)
+{
+	struct publisher *publisher = event->publisher;
+
+	if (event->left > 0 || !publisher->is_answered)
+		return;
+	events_done++;
+	publisher->event = NULL;
+	next_event(publisher);
+}
+
+static void
+on_delivery(struct connection *connection, const char *payload, size_t length)
+{
+	const char *number = find(payload, length, "\"n\":");
+	struct event *event;
+
+	/* What is not an event is not ours to count. */
+	if (number == NULL)
+		return;
+	event = checked(connection, (uint32_t)strtoul(number, NULL, 10),
+	    payload, length);
+	if (event == NULL)
+		return;
+	deliveries++;
+	event->end = progress = now_ns();
+	if (event->sign == 0)
+		event->sign = event->end;
+	if (is_alone && length - kind->around != ENVELOPE)
+		pad += ENVELOPE + kind->around - length;
+	event->left--;
+	settle(event);
+}
+
+/* --- sockets ------------------------------------------------------------- */
+
+static void
+say(struct connection *connection, int code, const char *payload, size_t length)
+{
+	char frame[2048];
+	size_t at = 0;
+
+	if (length > sizeof(frame) - 8)
+		broken("too long", payload, length);
+	frame[at++] = (char)(0x80 | code);
+	if (length < 126)
+		frame[at++] = (char)(0x80 | length);
+	else {
+		frame[at++] = (char)(0x80 | 126);
+		frame[at++] = (char)(length >> 8);
+		frame[at++] = (char)length;
+	}
+	memset(frame + at, 0, 4);	/* a mask that changes nothing */
+	memcpy(frame + at + 4, payload, length);
+	send_all(connection->fd, frame, at + 4 + length);
+}
+
+static int
+is_in(const struct connection *connection)
+{
+	return (connection->step == 3 || (connection->step >= 0 &&
+	    kind->steps[connection->step].wait == NULL));
+}
+
+/* Says what its step is to say, unless it is in. */
+static void
+begin_step(struct connection *connection)
+{
+	const struct step *step = &kind->steps[connection->step];
+	char words[2048];
+
+	if (is_in(connection)) {
+		in++;
+		coming--;
+	} else if (step->say != NULL) {
+		snprintf(words, sizeof(words), step->say,
+		    strstr(step->say, "oken") != NULL ? token :
+		    connection->room->name);
+		say(connection, 1, words, strlen(words));
+	}
+}
+
+static void
+on_message(struct connection *connection, const char *payload, size_t length)
+{
+	if (kind->around > 0 && length == 1 && *payload == '2')
+		say(connection, 1, "3", 1);	/* Socket.IO's ping */
+	else if (is_in(connection))
+		on_delivery(connection, payload, length);
+	else if (find(payload, length, kind->steps[connection->step].wait)) {
+		connection->step++;
+		begin_step(connection);
+	} else if (find(payload, length, "error"))
+		broken("refused", payload, length);
+}
+
+/* Bytes of the frames that are whole. */
+static size_t
+read_frames(struct connection *connection, const char *bytes, size_t length)
+{
+	size_t at = 0;
+
+	while (length - at >= 2) {
+		const unsigned char *frame =
+		    (const unsigned char *)bytes + at;
+		size_t head = 2, size = frame[1] & 127;
+
+		if (size == 126 && length - at >= 4) {
+			head = 4;
+			size = (size_t)frame[2] << 8 | frame[3];
+		} else if (size >= 126)
+			break;
+		if (length - at < head + size)
+			break;
+		if (frame[0] == 0x81)
+			on_message(connection, bytes + at + head, size);
+		else if (frame[0] == 0x89)
+			say(connection, 10, bytes + at + head, size);
+		else
+			broken("not a text", bytes + at + head, size);
+		at += head + size;
+	}
+	return (at);
+}
+
+static size_t
+read_answer(struct connection *connection, const char *bytes, size_t length)
+{
+	const char *end = find(bytes, length, "\r\n\r\n");
+
+	if (end == NULL)
+		return (0);
+	if (strncmp(bytes, "HTTP/1.1 101", 12) != 0)
+		broken("no WebSocket", bytes, length);
+	connection->step = 0;
+	begin_step(connection);
+	return ((size_t)(end - bytes));
+}
+
+static void
+on_socket(struct connection *connection)
+{
+	size_t length, at = 0;
+	ssize_t got;
+
+	if (connection->kept > 0)
+		memcpy(buffer, connection->part, connection->kept);
+	got = recv(connection->fd, buffer + connection->kept,
+	    sizeof(buffer) - 1 - connection->kept, MSG_DONTWAIT);
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0)
+		broken("a socket was closed", "", 0);
+	length = connection->kept + (size_t)got;
+	buffer[length] = '\0';
+	if (connection->step < 0)
+		at = read_answer(connection, buffer, length);
+	if (connection->step >= 0)
+		at += read_frames(connection, buffer + at, length - at);
+	connection->kept = length - at;
+	if (connection->kept > 0) {
+		connection->part = realloc(connection->part,
+		    connection->kept);
+		memcpy(connection->part, buffer + at, connection->kept);
+	}
+}
+
+static void
+come(int i)
+{
+	struct connection *connection = &connections[i];
+	char request[512], path[128];
+
+	connection->room = &rooms[i % rooms_count];
+	connection->room->members++;
+	connection->step = -1;
+	connection->fd = dial(1 + i % SOURCES);
+	snprintf(path, sizeof(path), kind->get, connection->room->name);
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n"
+	    "Host: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path);
+	send_all(connection->fd, request, strlen(request));
+	watch(connection->fd, connection);
+	coming++;
+}
+
+/* --- publishing ---------------------------------------------------------- */
+
+static void
+publish(struct publisher *publisher, uint32_t number)
+{
+	static char request[8192], body[2048], path[128];
+	struct event *event = publisher->event;
+
+	snprintf(path, sizeof(path), kind->post, event->room->name);
+	snprintf(body, sizeof(body), "{\"type\":\"custom.bench\","
+	    "\"data\":{\"n\":%u,\"pad\":\"%0*d\"}}", number, (int)pad, 0);
+	snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\n"
+	    "Host: bench\r\nAuthorization: Bearer %s\r\n"
+	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+	    path, token, strlen(body), body);
+	event->begin = now_ns();
+	send_all(publisher->fd, request, strlen(request));
+}
+
+static void
+next_event(struct publisher *publisher)
+{
+	struct event *event;
+
+	if (events_begun == events_count)
+		return;
+	event = &events[events_begun];
+	event->room = &rooms[events_begun % (uint32_t)rooms_count];
+	event->left = event->room->members;
+	event->publisher = publisher;
+	publisher->event = event;
+	publisher->is_answered = 0;
+	publish(publisher, events_base + events_begun++);
+}
+
+/* The answers are short and come in one piece. */
+static void
+on_publisher(struct publisher *publisher)
+{
+	ssize_t got = recv(publisher->fd, buffer, sizeof(buffer) - 1, 0);
+
+	if (got <= 0)
+		die("a publisher was left");
+	buffer[got] = '\0';
+	if (strncmp(buffer, "HTTP/1.1 20", 11) != 0 ||
+	    publisher->event == NULL || publisher->is_answered)
+		broken("publish", buffer, (size_t)got);
+	publisher->is_answered = 1;
+	if (publisher->event->sign == 0)
+		publisher->event->sign = now_ns();
+	settle(publisher->event);
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static int
+is_publisher(const void *whom)
+{
+	return (whom >= (const void *)publishers &&
+	    whom < (const void *)(publishers + PUBLISHERS_MAX));
+}
+
+static int
+turn(void)
+{
+	struct epoll_event ready[256];
+	int is_told = 0, count = epoll_wait(set, ready, 256, 1000);
+
+	for (int i = 0; i < count; i++)
+		if (ready[i].data.ptr == NULL)
+			is_told = 1;
+		else if (is_publisher(ready[i].data.ptr))
+			on_publisher(ready[i].data.ptr);
+		else
+			on_socket(ready[i].data.ptr);
+	return (is_told);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return ((x > y) - (x < y));
+}
+
+/* Median and 99 of 100, in microseconds. */
+static void
+tell_times(const char *name, int64_t *times)
+{
+	qsort(times, events_count, sizeof(*times), by_value);
+	printf(" %s_p50=%.1f %s_p99=%.1f", name,
+	    (double)times[events_count / 2] / 1e3, name,
+	    (double)times[events_count - 1 - events_count / 100] / 1e3);
+}
+
+static void
+tell(int64_t took)
+{
+	int64_t *times = calloc(events_count, sizeof(*times));
+	long missing = 0;
+
+	for (uint32_t i = 0; i < events_count; i++)
+		missing += i < events_begun ? events[i].left :
+		    rooms[i % (uint32_t)rooms_count].members;
+	printf("events=%u deliveries=%ld missing=%ld repeated=%ld "
+	    "disordered=%ld bad=%ld seconds=%.6f pad=%zu", events_count,
+	    deliveries, missing, repeated, disordered, bad,
+	    (double)took / 1e9, pad);
+	for (uint32_t i = 0; i < events_count; i++)
+		times[i] = events[i].end - events[i].begin;
+	tell_times("whole", times);
+	for (uint32_t i = 0; i < events_count; i++)
+		times[i] = events[i].end - events[i].sign;
+	tell_times("spread", times);
+	printf("\n");
+	fflush(stdout);
+	free(times);
+}
+
+static void
+run(uint32_t count, int in_flight)
+{
+	int64_t begin = progress = now_ns();
+
+	events_base = events_base == 0 ? FIRST_EVENT :
+	    events_base + events_count;
+	events_count = count;
+	events_begun = events_done = 0;
+	deliveries = repeated = disordered = bad = 0;
+	is_alone = in_flight == 1;
+	free(events);
+	events = calloc(count, sizeof(*events));
+	for (int i = 0; i < in_flight; i++) {
+		if (publishers[i].fd == 0) {
+			publishers[i].fd = dial(0);
+			watch(publishers[i].fd, &publishers[i]);
+		}
+		publishers[i].event = NULL;
+		next_event(&publishers[i]);
+	}
+	while (events_done < count && now_ns() - progress < PATIENCE_NS)
+		turn();
+	tell(now_ns() - begin);
+}
+
+int
+main(int argc, char **argv)
+{
+	char line[128];
+	ssize_t length;
+
+	for (size_t i = 0; argc > 5 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(argv[1], kinds[i].name) == 0)
+			kind = &kinds[i];
+	if (kind == NULL || (sockets = atoi(argv[3])) < 1 ||
+	    sockets > SOCKETS_MAX) {
+		fprintf(stderr,
+		    "usage: live_client KIND PORT SOCKETS TOKEN ROOM...\n");
+		return (64);
+	}
+	port = atoi(argv[2]);
+	token = argv[4];
+	rooms_count = argc - 5;
+	rooms = calloc((size_t)rooms_count, sizeof(*rooms));
+	for (int i = 0; i < rooms_count; i++)
+		rooms[i].name = argv[5 + i];
+	connections = calloc((size_t)sockets, sizeof(*connections));
+	set = epoll_create1(EPOLL_CLOEXEC);
+	for (int i = 0; in < sockets;) {
+		while (i < sockets && coming < COMING_MAX)
+			come(i++);
+		turn();
+	}
+	printf("connected\n");
+	fflush(stdout);
+	watch(0, NULL);
+	for (;;) {
+		unsigned count;
+		int in_flight;
+
+		if (!turn())
+			continue;
+		length = read(0, line, sizeof(line) - 1);
+		if (length <= 0)
+			return (0);
+		line[length] = '\0';
+		if (sscanf(line, "publish %u %d", &count, &in_flight) != 2 ||
+		    count < 1 || in_flight < 1 || in_flight > PUBLISHERS_MAX)
+			broken("not understood", line, (size_t)length);
+		run(count, in_flight);
+	}
+}
