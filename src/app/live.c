@@ -345,22 +345,29 @@ on_look(struct live *live)
 	timer_set(loop_timers(live->service->loop), &live->look, LOOK_MS);
 }
 
-/* As many as are due by now, so that all are told when the time is over. */
+/* So many of those who were there may stay for now. */
+static unsigned
+may_stay(const struct live *live)
+{
+	int64_t left_ms = live->drain_until_ms - clock_ms();
+
+	return (left_ms > 0 ? (unsigned)(live->drain_count * left_ms /
+	    live->drain_ms) : 0);
+}
+
+/* Evenly, so that all are told when the time is over. */
 static void
 on_drain(struct live *live)
 {
-	int64_t left_ms = live->drain_until_ms - clock_ms();
-	int64_t turns = left_ms > DRAIN_MS ? left_ms / DRAIN_MS : 1;
-	unsigned due = (unsigned)((live->staying + turns - 1) / turns);
+	unsigned most = may_stay(live);
 	struct client *client, *next;
 	unsigned random;
 
 	DL_FOREACH_SAFE(live->clients, client, next) {
-		if (due == 0)
+		if (live->staying <= most)
 			break;
 		if (client->is_leaving)
 			continue;
-		due--;
 		secret_fill(&random, sizeof random);
 		send_away(client, CLOSE_draining, BACK_LEAST_MS +
 		    random % BACK_SPREAD_MS);
@@ -387,7 +394,9 @@ live_drain(struct live *live, int64_t spread_ms)
 	if (live->is_draining)
 		return;
 	live->is_draining = true;
+	live->drain_ms = spread_ms;
 	live->drain_until_ms = clock_ms() + spread_ms;
+	live->drain_count = live->staying;
 	on_drain(live);
 }
 

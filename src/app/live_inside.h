@@ -55,7 +55,9 @@ struct live {
 	unsigned	 staying;	/* those who are not leaving */
 	struct timer	 look;
 	struct timer	 drain;
+	int64_t		 drain_ms;	/* over which they are told */
 	int64_t		 drain_until_ms;
+	unsigned	 drain_count;	/* who was there when it began */
 	bool		 is_draining;
 };
 

@@ -70,6 +70,7 @@ sub handshake {
 sub line {
 	my ($server, %options) = @_;
 
+	$server->{is_serving} //= T::Client::wait_for_workers($server) // 1;
 	return tls_line($options{tls}) if $options{tls};
 	return T::Http->connect($server, from => $options{from})
 	    if !defined $options{worker};
