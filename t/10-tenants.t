@@ -83,19 +83,21 @@ subtest 'added, shown, listed' => sub {
 subtest 'settings' => sub {
 	my $said = tenant('set', 'alpha', 'max_requests=600',
 		'max_storage=2GiB', 'max_connections=0', 'max_events=70',
-		'retention_days=30', 'public_read=off',
+		'retention_days=30', 'retention_events=5000',
+		'public_read=off',
 		'hosts=b.example  c.example.',
 		'origins=https://a.example http://127.0.0.1:5173');
 	is($said->{exit}, 0, 'exit code') or diag($said->{err});
 	is($said->{out} =~ s/^tenant.*\n//r, <<'END', 'all of them');
-hosts           b.example c.example
-max_connections 0
-max_events      70
-max_requests    600
-max_storage     2GiB
-origins         https://a.example http://127.0.0.1:5173
-public_read     off
-retention_days  30
+hosts            b.example c.example
+max_connections  0
+max_events       70
+max_requests     600
+max_storage      2GiB
+origins          https://a.example http://127.0.0.1:5173
+public_read      off
+retention_days   30
+retention_events 5000
 END
 	my $alpha = told('show', 'alpha');
 	is($alpha->{max_storage}, 2147483648, 'in bytes for programs');
@@ -103,12 +105,12 @@ END
 
 	$alpha = told('set', 'alpha', 'max_requests=', 'max_storage=',
 		'hosts=', 'origins=', 'retention_days=', 'max_connections=',
-		'max_events=', 'public_read=on');
+		'retention_events=', 'max_events=', 'public_read=on');
 	is_deeply($alpha, { id => 2, slug => 'alpha', hosts => [],
 		origins => ['*'], public_read => JSON::PP::true,
 		created_at => $alpha->{created_at}, map { $_ => undef }
 		qw(max_connections max_events max_requests max_storage
-		retention_days) }, 'empty values take all of it away');
+		retention_days retention_events) }, 'empty values take all of it away');
 	is($db->query(q{SELECT string_agg(type || (payload::json->>'data'), ' '
 		ORDER BY seq) FROM partyline.event WHERE stream = 'control'
 		AND type <> 'tenant.added'}),

@@ -189,27 +189,43 @@ END
 $$;
 
 -- Forgets the events below a number: what is asked for below it gets
--- `resync`.
-CREATE FUNCTION api.stream_trim(ctx api.ctx, stream_name text, below bigint)
-RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+-- `resync`. Says how many there were. The lowest number never falls.
+CREATE FUNCTION api.stream_forget(tenant int, stream_name text, below bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-	lowest bigint;
-	bytes bigint;
+	first bigint;
+	events bigint;
+	weight bigint;
 BEGIN
-	PERFORM api.enter(ctx);
 	UPDATE partyline.stream s
 	SET lowest = greatest(s.lowest, least(below, s.head + 1))
-	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
-	RETURNING s.lowest INTO lowest;
+	WHERE s.tenant_id = tenant AND s.name = stream_name
+	RETURNING s.lowest INTO first;
 	WITH gone AS (
 		DELETE FROM partyline.event e
-		WHERE e.tenant_id = ctx.tenant AND e.stream = stream_name
-		    AND e.seq < lowest
+		WHERE e.tenant_id = tenant AND e.stream = stream_name
+		    AND e.seq < first
 		RETURNING octet_length(e.payload) AS n)
-	SELECT sum(g.n) INTO bytes FROM gone g;
-	IF bytes > 0 THEN
-		PERFORM api.stream_weigh(ctx, stream_name, -bytes);
+	SELECT count(*), sum(g.n) INTO events, weight FROM gone g;
+	IF events > 0 THEN
+		UPDATE partyline.stream s SET bytes = s.bytes - weight
+		WHERE s.tenant_id = tenant AND s.name = stream_name;
 	END IF;
-	RETURN NEXT api.reply(200, lowest::text);
+	RETURN events;
+END
+$$;
+
+-- The same for one stream of the caller's tenant; body is the lowest number
+-- that is held.
+CREATE FUNCTION api.stream_trim(ctx api.ctx, stream_name text, below bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM api.enter(ctx);
+	PERFORM api.stream_forget(ctx.tenant, stream_name, below);
+	RETURN QUERY
+	SELECT 0, 200, s.lowest::text, NULL::text, NULL::text, NULL::bigint,
+	    NULL::text, NULL::text
+	FROM partyline.stream s
+	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name;
 END
 $$;

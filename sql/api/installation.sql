@@ -22,6 +22,35 @@ BEGIN
 END
 $$;
 
+-- By command: of all streams, or of a tenant's, in whose streams numbers may
+-- have been given twice. Workers hear it in `control`, and compare at once.
+CREATE FUNCTION api.epoch_begin(ctx api.ctx, wanted text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	tenant partyline.tenant;
+	event api.answer;
+	count bigint;
+BEGIN
+	PERFORM api.enter(ctx);
+	IF wanted IS NULL THEN
+		count := api.epoch_renew();
+		event := api.emit_control(ctx, 'epoch.renewed', '{}');
+	ELSE
+		tenant := api.tenant_lock(wanted);
+		event := api.emit_control(ctx, 'epoch.renewed',
+		    '{"tenant":' || tenant.id || '}');
+		PERFORM FROM partyline.stream s
+		WHERE s.tenant_id = tenant.id
+		ORDER BY s.name COLLATE "C" FOR UPDATE;
+		UPDATE partyline.stream s SET epoch = DEFAULT
+		WHERE s.tenant_id = tenant.id;
+		GET DIAGNOSTICS count = ROW_COUNT;
+	END IF;
+	RETURN NEXT api.reply(200, '{"streams":' || count || '}');
+	RETURN NEXT event;
+END
+$$;
+
 -- The first call of every connection, before anything else goes down it:
 -- where the database was put elsewhere or put back, all epochs are renewed.
 -- The renewal takes the fleet role, which the login role has; a connection

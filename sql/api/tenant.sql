@@ -14,6 +14,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    'max_requests', t.max_requests, 'max_events', t.max_events,
 	    'max_storage', t.max_storage,
 	    'retention_days', t.retention_days,
+	    'retention_events', t.retention_events,
 	    'created_at', t.created_text)::text
 $$;
 
@@ -137,7 +138,7 @@ BEGIN
 		setting := settings[n];
 		IF names[n] <> ALL ('{hosts,origins,public_read,
 		    max_connections,max_requests,max_events,max_storage,
-		    retention_days}'::text[]) THEN
+		    retention_days,retention_events}'::text[]) THEN
 			RAISE 'setting_unknown' USING ERRCODE = 'PT400',
 			    DETAIL = json_build_object('setting', names[n]);
 		END IF;

@@ -263,6 +263,8 @@ heed(struct control *control, const struct call_row *row)
 		heed_tenant(control, data, true);
 	else if (text_begins(type, TEXT("tenant.")))
 		heed_tenant(control, data, false);
+	else if (text_is(type, TEXT("epoch.renewed")))
+		feed_sweep(service->feed);
 	else if (text_begins(type, TEXT("secret.")))
 		control->has_all = false;
 	else if (text_ends(type, TEXT(".deleted")))
@@ -296,6 +298,7 @@ static void
 on_control(void *me, const struct db_answer *answer)
 {
 	struct control *control = me;
+	struct service *service = control->service;
 	struct json_object *head;
 	struct call_row row;
 	int64_t lowest;
@@ -311,9 +314,14 @@ on_control(void *me, const struct db_answer *answer)
 	else
 		heed_hosts(control, head);
 	json_in_free(&head);
+	/* Its own epoch is renewed with all the others. */
 	if (control->has_all &&
-	    (!text_is(row.epoch, text_of(control->epoch)) ||
-	    (int64_t)row.seq < control->num || lowest > control->num + 1))
+	    !text_is(row.epoch, text_of(control->epoch))) {
+		feed_sweep(service->feed);
+		control->has_all = false;
+	}
+	if (control->has_all &&
+	    ((int64_t)row.seq < control->num || lowest > control->num + 1))
 		control->has_all = false;
 	if (control->has_all)
 		heed_page(control, answer);

@@ -97,6 +97,7 @@ int	command_answer(struct buf *answer);
 
 int	command_admin(struct command *command);
 int	command_config(struct command *command);
+int	command_epoch(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
 int	command_log(struct command *command);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `partyline admin` and `partyline token` have in common: a verb, the
+ * What `partyline admin`, `epoch` and `token` have in common: a verb, the
  * flags that it takes, the database, a tenant and the secrets.
  *
  * Holds always:

@@ -47,6 +47,8 @@ static const struct setting {
 	{ "public_read", NULL, { .kind = CONF_flag }, false },
 	{ "retention_days", NULL,
 	    { .kind = CONF_count, .min = 1, .max = 36500 }, true },
+	{ "retention_events", NULL,
+	    { .kind = CONF_count, .min = 1, .max = INT32_MAX }, true },
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
@@ -267,7 +269,7 @@ add_tenant(struct buf *out, struct json_object *tenant)
 	buf_printf(out, "tenant %.*s, id %" PRId64 ", of %.*s\n",
 	    TEXT_ARGS(slug), id, TEXT_ARGS(created));
 	for (unsigned i = 0; i < SETTINGS; i++) {
-		buf_printf(out, "%-16s", settings[i].name);
+		buf_printf(out, "%-17s", settings[i].name);
 		add_setting(out, tenant, &settings[i]);
 		while (out->at[out->len - 1] == ' ')
 			out->len--;

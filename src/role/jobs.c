@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The jobs process: what must happen outside a request, once in the whole
- * host.
+ * The jobs process: what must happen outside a request, once in the host or
+ * once in the whole installation.
  */
 #include "role/child.h"
 
 #include "jobs/storage.h"
+#include "jobs/work.h"
 
 struct jobs {
 	unsigned	 magic;
 #define JOBS_MAGIC 0x6a6f6273
 	struct ground	*ground;
 	struct storage	*storage;
+	struct works	*works;
 };
 
 static struct jobs *
@@ -28,6 +30,7 @@ jobs_begin(struct child_self *self)
 	self->of_role = jobs;
 	jobs->ground = ground_create(self->loop, self->conf);
 	jobs->storage = storage_create(jobs->ground);
+	jobs->works = works_create(jobs->ground, self->segment->host);
 	return (true);
 }
 
@@ -35,6 +38,7 @@ static void
 jobs_drain(struct child_self *self)
 {
 	storage_stop(jobs_of(self)->storage);
+	works_stop(jobs_of(self)->works);
 }
 
 static bool
@@ -50,6 +54,7 @@ jobs_end(struct child_self *self)
 
 	ground_destroy(&jobs->ground);
 	storage_destroy(&jobs->storage);
+	works_destroy(&jobs->works);
 	object_free(&jobs);
 	self->of_role = NULL;
 }

@@ -32,6 +32,16 @@ COMMAND(config, "check|print|diff [-c FILE] [--set NAME=VALUE]... [--json]",
     "a mask is refused by check and serve.",
     "partyline config check -c /etc/partyline/partyline.conf\n"
     "partyline config diff --set workers=4\n")
+COMMAND(epoch, "renew [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "make all clients read the present state",
+    "Begins a new epoch of every stream, or of a tenant's: each client that\n"
+    "follows one, or comes back to it, gets the present state (resync) and\n"
+    "goes on from there. To be run where the database was put back in a way\n"
+    "that PostgreSQL does not show: a copy of its files, a snapshot of its\n"
+    "disk, a failover that lost commits without a new timeline. Numbers of\n"
+    "events would be given twice, and clients could not tell.",
+    "partyline epoch renew -c /etc/partyline/partyline.conf\n"
+    "partyline epoch renew --tenant games\n")
 COMMAND(fault, "list|arm NAME [TIMES]|clear [NAME] [-c FILE] [--state-dir DIR] [--json]",
     "make a running test build fail on purpose",
     "Only a server built with --enable-faults has fault points. arm makes a\n"
@@ -80,14 +90,15 @@ COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...
     "A tenant has everything for itself: sessions, admins, streams, limits.\n"
     "Clients reach it under its hosts, and below /t/SLUG/ of any other. What\n"
     "belongs to nobody is the tenant default's. Settings, as set takes them:\n"
-    "  hosts            host names, separated by blanks\n"
-    "  max_connections  connections that last, at a time\n"
-    "  max_events       events in a minute\n"
-    "  max_requests     requests in a minute\n"
-    "  max_storage      bytes, or KiB, MiB, GiB\n"
-    "  origins          *, or the Origins of pages that may ask, by blanks\n"
-    "  public_read      on, or off: reading needs a token too\n"
-    "  retention_days   how long events are kept\n"
+    "  hosts             host names, separated by blanks\n"
+    "  max_connections   connections that last, at a time\n"
+    "  max_events        events in a minute\n"
+    "  max_requests      requests in a minute\n"
+    "  max_storage       bytes, or KiB, MiB, GiB\n"
+    "  origins           *, or the Origins of pages that may ask, by blanks\n"
+    "  public_read       on, or off: reading needs a token too\n"
+    "  retention_days    how long events are kept\n"
+    "  retention_events  how many of each stream are kept\n"
     "An empty value takes a limit away. Limits hold for each host of the\n"
     "installation by itself. A running server knows within a second. remove\n"
     "takes all that the tenant has, and says what that is without --yes.",

@@ -37,3 +37,9 @@ FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
+FUNCTION(work_claim, FLEET, WITHOUT, 3,
+    "A lease for work that some host does for all.")
+FUNCTION(work_expire, FLEET, WITHOUT, 4,
+    "Removes keys, tickets and revocations that have had their time.")
+FUNCTION(work_retain, FLEET, WITHOUT, 4,
+    "Removes events that tenants keep no longer.")

@@ -188,6 +188,15 @@ OPTION(trusted_proxies, nets, "", 0, 0, RELOAD,
 OPTION(user, text, "", 0, 64, RESTART,
     "Whom the processes run as when the server is started as root. Empty: "
     "partyline where that user exists, else nobody.")
+OPTION(work_batch, count, "1000", 1, 100000, RELOAD,
+    "Rows that one call of the work for the whole installation removes, and "
+    "streams that it looks at.")
+OPTION(work_lease, span, "30s", 100, 3600000, RELOAD,
+    "How long work that a host has begun waits for it, before another one "
+    "goes on with it.")
+OPTION(work_round, span, "1min", 100, 86400000, RELOAD,
+    "How long after its end such work is done again: events beyond the "
+    "retention of their tenant are removed, and what has expired.")
 OPTION(workers, count, "0", 0, 510, RELOAD,
     "Worker processes. 0: one for each core.")
 OPTION(write_timeout, span, "30s", 100, 3600000, RELOAD,

@@ -6,7 +6,7 @@ SELECT plan(17);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
 CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version', 'host',
-    'installation', 'schema_version', 'secret'])::name AS name;
+    'installation', 'schema_version', 'secret', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
 CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency',
     'stream', 'tenant', 'tenant_host', 'ticket',

@@ -2,7 +2,7 @@
 --
 -- Tenants by command, and the identity of the cluster.
 
-SELECT plan(40);
+SELECT plan(48);
 
 CREATE FUNCTION t.connect(role text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -42,7 +42,8 @@ FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'alpha',
 SELECT is((body::jsonb - 'created_at'), '{"id":2,"slug":"alpha",
     "hosts":["a.example","b.example"],"public_read":false,
     "origins":["https://a.example"],"max_connections":5,"max_requests":null,
-    "max_events":null,"max_storage":1000000000000,"retention_days":null}',
+    "max_events":null,"max_storage":1000000000000,"retention_days":null,
+    "retention_events":null}',
     'found by host') FROM t.fleet($$api.tenant_find('a.EXAMPLE', NULL)$$);
 SELECT is(body::json->>'slug', 'alpha', 'by slug, whatever the host')
 FROM t.fleet($$api.tenant_find('elsewhere', 'alpha')$$);
@@ -59,7 +60,7 @@ SELECT throws_ok(format('SELECT t.fleet(%L)', format(
     ARRAY[wrong])), 'PT400', 'setting_invalid', name || ': ' || wrong)
 FROM (VALUES ('public_read', 'maybe'), ('max_connections', '-1'),
     ('max_requests', 'x'), ('max_events', '99999999999'),
-    ('retention_days', '0'), ('origins', '{}')) AS w (name, wrong);
+    ('retention_days', '0'), ('retention_events', '0'), ('origins', '{}')) AS w (name, wrong);
 SELECT throws_ok($$SELECT t.fleet(
     'api.tenant_set(t.ctx(NULL), ''alpha'', ''{id}'', ''{7}'')')$$,
     'PT400', 'setting_unknown', 'what is no setting stays');
@@ -93,6 +94,31 @@ FROM pg_class c, t.rows('none', '', format(
     CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END)) n
 WHERE c.relnamespace = 'partyline'::regnamespace AND c.relkind = 'r'
     AND c.relrowsecurity AND n > 0;
+
+-- epochs by command
+CREATE FUNCTION t.epochs(wanted int) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(epoch, ' ' ORDER BY name)
+	FROM partyline.stream WHERE tenant_id = wanted
+$$;
+CREATE TEMP TABLE begun AS SELECT t.epochs(0) AS zero, t.epochs(1) AS one,
+    (SELECT id FROM partyline.tenant WHERE slug = 'beta') AS beta;
+ALTER TABLE begun ADD two text;
+UPDATE begun SET two = t.epochs(beta);
+SELECT is(array_agg(coalesce(stream, body)), '{"{\"streams\":1}",control}',
+    'a new epoch of a tenant''s, told in control')
+FROM t.fleet($$api.epoch_begin(t.ctx(NULL), 'beta')$$);
+SELECT isnt(t.epochs(beta), two, 'his have another one') FROM begun;
+SELECT is(ROW(t.epochs(0), t.epochs(1)), ROW(zero, one), 'only his')
+FROM begun;
+SELECT throws_ok($$SELECT t.fleet('api.epoch_begin(t.ctx(NULL), ''no'')')$$,
+    'PT404', 'tenant_not_found', 'of nobody''s none');
+SELECT is(array_agg(coalesce(stream, body)), ARRAY[json_build_object(
+    'streams', (SELECT count(*) FROM partyline.stream))::jsonb::text,
+    'control'], 'of all, control too')
+FROM (SELECT stream, body::jsonb::text AS body
+    FROM t.fleet('api.epoch_begin(t.ctx(NULL), NULL)')) a;
+SELECT isnt(t.epochs(1), one, 'have another one') FROM begun;
+SELECT isnt(t.epochs(0), zero, 'even control') FROM begun;
 
 -- identity
 SELECT is(t.connect('partyline_server'), false, 'the same cluster');
