@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "live_order.h"
+
 #define SOCKETS_MAX 19000
 #define SOURCES 8		/* 127.0.0.2 and on */
 #define COMING_MAX 64		/* connections begun at a time */
@@ -41,16 +43,14 @@
 struct room {
 	const char *name;
 	int	 members;
-	uint32_t *order;	/* of events, as the first socket had them */
-	uint32_t count, size;
-	long	 last_seq;
+	struct order order;
 };
 
 struct connection {
 	int	 fd;
 	int	 step;		/* of its kind; -1: no 101 yet */
 	struct room *room;
-	uint32_t at;		/* in the room's order */
+	uint32_t place;		/* in the room's order */
 	size_t	 kept;
 	char	*part;		/* of a frame */
 };
@@ -59,7 +59,6 @@ struct event {
 	struct room *room;
 	struct publisher *publisher;
 	int	 left;		/* deliveries */
-	int	 is_ordered;
 	int64_t	 begin, sign, end;
 };
 
@@ -93,6 +92,8 @@ static const struct kind {
 	    { "40{\"token\":\"%s\"}", "40{" },
 	    { "42[\"subscribe\",{\"sessionId\":%s}]", "\"subscribed\"" } } },
 };
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static const struct kind *kind;
 static const char *token;
@@ -181,64 +182,29 @@ find(const char *payload, size_t length, const char *what)
 	return (at != NULL ? at + strlen(what) : NULL);
 }
 
-static int
-is_known(const struct room *room, uint32_t until, uint32_t number)
-{
-	for (uint32_t i = 0; i < until; i++)
-		if (room->order[i] == number)
-			return (1);
-	return (0);
-}
-
-static void
-keep_order(struct room *room, uint32_t number, const char *payload,
-    size_t length)
-{
-	const char *seq = find(payload, length, "\"seq\":");
-
-	if (room->count == room->size) {
-		room->size = room->size * 2 + 64;
-		room->order = realloc(room->order,
-		    room->size * sizeof(*room->order));
-	}
-	room->order[room->count++] = number;
-	if (seq == NULL)
-		return;
-	if (room->last_seq != 0 && atol(seq) != room->last_seq + 1)
-		disordered++;
-	room->last_seq = atol(seq);
-}
-
 /* The event, if it is what this socket had to get now. */
 static struct event *
-checked(struct connection *connection, uint32_t number, const char *payload,
-    size_t length)
+checked(struct connection *connection, uint32_t number, long seq)
 {
 	struct room *room = connection->room;
-	struct event *event;
+	struct event *event = NULL;
 
-	if (number < events_base || number >= events_base + events_begun) {
+	if (number >= events_base && number < events_base + events_begun)
+		event = &events[number - events_base];
+	if (event == NULL || event->room != room) {
 		bad++;
 		return (NULL);
 	}
-	event = &events[number - events_base];
-	if (event->room != room) {
-		bad++;
-		return (NULL);
-	}
-	if (connection->at == room->count && !event->is_ordered) {
-		event->is_ordered = 1;
-		keep_order(room, number, payload, length);
-	}
-	if (connection->at < room->count &&
-	    room->order[connection->at] == number) {
-		connection->at++;
+	switch (order_take(&room->order, &connection->place, number, seq)) {
+	case ORDER_RIGHT:
 		return (event);
-	}
-	if (is_known(room, connection->at, number))
+	case ORDER_REPEATED:
 		repeated++;
-	else
+		break;
+	case ORDER_WRONG:
 		disordered++;
+		break;
+	}
 	return (NULL);
 }
 
@@ -260,20 +226,21 @@ static void
 on_delivery(struct connection *connection, const char *payload, size_t length)
 {
 	const char *number = find(payload, length, "\"n\":");
+	const char *seq = find(payload, length, "\"seq\":");
 	struct event *event;
 
 	/* What is not an event is not ours to count. */
 	if (number == NULL)
 		return;
 	event = checked(connection, (uint32_t)strtoul(number, NULL, 10),
-	    payload, length);
+	    seq != NULL ? atol(seq) : 0);
 	if (event == NULL)
 		return;
 	deliveries++;
 	event->end = progress = now_ns();
 	if (event->sign == 0)
 		event->sign = event->end;
-	if (is_alone && length - kind->around != ENVELOPE)
+	if (is_alone && event->left == 1)
 		pad += ENVELOPE + kind->around - length;
 	event->left--;
 	settle(event);
@@ -490,8 +457,8 @@ on_publisher(struct publisher *publisher)
 static int
 is_publisher(const void *whom)
 {
-	return (whom >= (const void *)publishers &&
-	    whom < (const void *)(publishers + PUBLISHERS_MAX));
+	return ((const char *)whom >= (const char *)publishers &&
+	    (const char *)whom < (const char *)(publishers + PUBLISHERS_MAX));
 }
 
 static int
@@ -534,6 +501,8 @@ tell(int64_t took)
 	int64_t *times = calloc(events_count, sizeof(*times));
 	long missing = 0;
 
+	for (int i = 0; i < rooms_count; i++)
+		disordered += rooms[i].order.gaps;
 	for (uint32_t i = 0; i < events_count; i++)
 		missing += i < events_begun ? events[i].left :
 		    rooms[i % (uint32_t)rooms_count].members;
@@ -584,7 +553,7 @@ main(int argc, char **argv)
 	char line[128];
 	ssize_t length;
 
-	for (size_t i = 0; argc > 5 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; argc > 5 && i < KINDS; i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			kind = &kinds[i];
 	if (kind == NULL || (sockets = atoi(argv[3])) < 1 ||
