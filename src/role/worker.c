@@ -131,6 +131,13 @@ worker_accept(struct child_self *self, const struct channel_message *message,
 	count_adopted(self);
 }
 
+/* Before that it would refuse what the old one still answers. */
+static bool
+worker_is_ready(struct child_self *self)
+{
+	return (worker_of(self)->service->is_ready);
+}
+
 static void
 worker_drain(struct child_self *self)
 {
@@ -169,5 +176,6 @@ worker_end(struct child_self *self)
 }
 
 const struct role_acts worker_acts = { .begin = worker_begin,
-    .accept = worker_accept, .drain = worker_drain,
+    .is_ready = worker_is_ready, .accept = worker_accept,
+    .drain = worker_drain,
     .has_finished = worker_has_finished, .end = worker_end };
