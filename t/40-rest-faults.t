@@ -230,7 +230,8 @@ subtest 'too many' => sub {
 				|| $server->count('db_waiting') >= 1) };
 		}
 		$admins[2]->ask(@what);
-		come_back($admins[2]->take, 'database_busy', "$name: one too many");
+		come_back($admins[2]->take, 'database_busy',
+			"$name: one too many");
 		return;
 	};
 
