@@ -98,6 +98,7 @@ libpartyline_a_SOURCES += src/core/relay_message.c src/core/relay_message.h
 libpartyline_a_SOURCES += src/core/service.c src/core/service.h
 libpartyline_a_SOURCES += src/core/sign_in.c src/core/sign_in.h
 libpartyline_a_SOURCES += src/core/tenant.c src/core/tenant.h
+libpartyline_a_SOURCES += src/core/ticket.c src/core/ticket.h
 libpartyline_a_SOURCES += src/core/token.c src/core/token.h
 libpartyline_a_SOURCES += src/core/who.c src/core/who.h
 libpartyline_a_SOURCES += src/core/who_read.c

@@ -141,6 +141,13 @@ worker_accept(struct child_self *self, const struct channel_message *message,
 	count_adopted(self);
 }
 
+/* Before that it would refuse what the old one still answers. */
+static bool
+worker_is_ready(struct child_self *self)
+{
+	return (worker_of(self)->service->is_ready);
+}
+
 static void
 worker_news(struct child_self *self)
 {
@@ -192,5 +199,6 @@ worker_end(struct child_self *self)
 }
 
 const struct role_acts worker_acts = { .begin = worker_begin,
-    .accept = worker_accept, .news = worker_news, .drain = worker_drain,
+    .is_ready = worker_is_ready, .accept = worker_accept,
+    .news = worker_news, .drain = worker_drain,
     .has_finished = worker_has_finished, .end = worker_end };

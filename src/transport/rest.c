@@ -16,6 +16,7 @@
 #include "core/query.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
+#include "core/ticket.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
 #include "transport/forwarded.h"

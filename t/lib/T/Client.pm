@@ -22,7 +22,7 @@ package T::Client;
 #
 # worker: the ordinal that the connection has to be with. The token is signed
 # with the server's own key. The first client of a server waits until all of
-# its workers serve.
+# its workers serve, but for early => 1.
 #
 #	refused($admin->post('/api/sessions'), 400, 'active_session_exists',
 #	    activeSessionId => 5);	these members, and no others
@@ -66,7 +66,8 @@ sub new {
 	}, $class;
 	my $role = exists $options{role} ? $options{role} : 'admin';
 
-	$server->{is_serving} //= wait_for_workers($server) // 1;
+	$server->{is_serving} //= wait_for_workers($server) // 1
+	    if !$options{early};
 	$self->{token} = token($server, $slug, role => $role,
 		name => $options{name} // ucfirst $role) if defined $role;
 	return $self;
