@@ -247,8 +247,8 @@ who_book_clear_revocations(struct who_book *book)
 	book->news++;
 }
 
-static bool
-is_revoked(const struct who_book *book, const struct caller *caller)
+bool
+who_is_revoked(const struct who_book *book, const struct caller *caller)
 {
 	const struct revocation *name = revocation_find(book->names,
 	    caller->tenant, caller->name);
@@ -289,7 +289,7 @@ verdict_remember(struct who_book *book,
 	verdict->caller.name = text_from(verdict->caller.id.at + kind.len,
 	    token->name.len);
 	verdict->caller.jti = put_text(&at, TEXT(""), token->jti);
-	verdict->is_revoked = is_revoked(book, &verdict->caller);
+	verdict->is_revoked = who_is_revoked(book, &verdict->caller);
 	verdict->news_seen = book->news;
 	HASH_ADD(hh, book->verdicts, digest, DIGEST_SIZE, verdict);
 	GAUGE_ADD(token_verdicts, 1);
@@ -329,7 +329,7 @@ verdict_find(struct who_book *book, text compact, int64_t now_s)
 		return (NULL);
 	}
 	if (verdict->news_seen != book->news) {
-		verdict->is_revoked = is_revoked(book, &verdict->caller);
+		verdict->is_revoked = who_is_revoked(book, &verdict->caller);
 		verdict->news_seen = book->news;
 	}
 	return (verdict);

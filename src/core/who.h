@@ -77,6 +77,10 @@ enum err who_find(struct who_book *book, int32_t tenant, text authorization,
 enum err who_find_token(struct who_book *book, int32_t tenant, text token,
 	    int64_t now_s, const struct caller **caller_out);
 
+/* Of one who was kept longer: whether he would be refused by now. */
+bool	who_is_revoked(const struct who_book *book,
+	    const struct caller *caller);
+
 /* Bearer, blanks, and something behind them. */
 bool	who_bearer(text authorization, text *token_out);
 

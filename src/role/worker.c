@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/feed.h"
+#include "core/follow.h"
 #include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
@@ -150,6 +151,7 @@ worker_drain(struct child_self *self)
 		    worker->handed->ordinal);
 	}
 	http_drain(worker->http);
+	follows_drain(worker->service->follows, self->conf->drain_spread);
 }
 
 static bool

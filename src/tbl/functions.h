@@ -37,3 +37,5 @@ FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
+FUNCTION(ticket_use, WRITE, WITH, 2,
+    "Takes a ticket for a stream; whose it was.")
