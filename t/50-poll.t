@@ -331,7 +331,8 @@ subtest 'the database does not answer' => sub {
 subtest 'who leaves is noticed' => sub {
 	my $id = session($one);
 	my @leaving = map { T::Http->connect($server) } 1 .. 40;
-	my $ask = 'GET ' . poll($id, 'wait=60') . " HTTP/1.1\r\nHost: x\r\n\r\n";
+	my $ask = 'GET ' . poll($id, 'wait=60')
+	    . " HTTP/1.1\r\nHost: x\r\n\r\n";
 	my $open = $server->count('connections_open');
 
 	$_->send($ask) for @leaving;
@@ -422,9 +423,10 @@ subtest 'its worker leaves' => sub {
 	my $answer = $one->take;
 	is($answer->{status} . '|' . numbers($answer), '200|', 'nothing yet');
 	is($answer->{headers}{connection}, 'close', 'and come again');
-	my $client = T::Client->new($server);
-	$client->ask(GET => poll($id, 'since=0&wait=60'));
-	post($client = T::Client->new($server), $id, 1);
+	my ($next, $writer) = map { T::Client->new($server) } 1, 2;
+	$next->ask(GET => poll($id, 'since=0&wait=60'));
+	post($writer, $id, 1);
+	is(numbers($next->take), '1', 'to the next one, from where it was');
 };
 
 subtest 'the server stops' => sub {
@@ -436,7 +438,8 @@ subtest 'the server stops' => sub {
 	my $begun = time;
 	$server->stop;
 	my $answer = $client->take;
-	is($answer->{status} . '|' . numbers($answer), '200|', 'it is answered');
+	is($answer->{status} . '|' . numbers($answer), '200|',
+		'it is answered');
 	cmp_ok(time() - $begun, '<', 20, 'before its time');
 };
 
