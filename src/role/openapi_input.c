@@ -120,6 +120,13 @@ say_form(struct json_out *json, const struct input_row *input)
 		say_type(json, input, "string");
 		openapi_say(json, "default", "0");
 		break;
+	case INPUT_cursor:
+		say_type(json, input, "string");
+		openapi_say(json, "pattern", "^([!-9;-~]{1,32}:)?[0-9]+$");
+		break;
+	case INPUT_ticket:
+		say_type(json, input, "string");
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/stamp.h"
 #include "core/feed.h"
+#include "core/follow.h"
 #include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
@@ -171,6 +172,7 @@ worker_drain(struct child_self *self)
 	left_ms = (self->leave_by_ms - clock_ms()) / 2;
 	live_drain(worker->live, self->conf->drain_spread < left_ms ?
 	    self->conf->drain_spread : left_ms);
+	follows_drain(worker->service->follows, self->conf->drain_spread);
 }
 
 static bool
