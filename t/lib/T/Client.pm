@@ -110,6 +110,7 @@ sub worker_of {
 
 sub http {
 	my ($self) = @_;
+	my $deadline = deadline_in(20);
 	my @others;
 
 	while (!$self->{http}) {
@@ -119,10 +120,12 @@ sub http {
 		    || $self->worker_of($http) == $self->{worker}) {
 			$self->{http} = $http;
 		} else {
-			# Kept open, so that the next one has another port.
+			# Kept open, so that the next one has another port;
+			# until it is ready, its siblings accept for it.
 			push @others, $http;
 			die "worker $self->{worker} takes no connection\n"
-			    if @others > 100;
+			    if time() > $deadline;
+			@others = () if @others > 100;
 		}
 	}
 	return $self->{http};
