@@ -149,8 +149,8 @@ finish(struct sock *sock)
 		return;
 	}
 	sock_state_set(sock, SOCK_ENDED);
-	if (sock->tls == NULL)
-		shutdown(sock->fd, SHUT_WR);
+	/* Under TLS without its own goodbye, as ours was said already. */
+	shutdown(sock->tls != NULL ? sock_h2o_fd(sock) : sock->fd, SHUT_WR);
 }
 
 static void

@@ -196,6 +196,11 @@ sub take {
 	my ($self, $frame) = @_;
 	my $kind = $frame->{first} & 15;
 
+	# What only settle() wants to know.
+	if ($frame->{payload} =~ /Unknown message type: settled (\d+)"/) {
+		$self->{settled} = $1;
+		return;
+	}
 	push @{ $self->{frames} }, $frame if $self->{frames};
 	if ($kind == 8) {
 		@$self{qw(code reason)} = close_of($frame->{payload});
@@ -314,15 +319,22 @@ sub reaches {
 		$seconds);
 }
 
-# Its `pong`, or undef.
+# Waits until all that was said before was answered; false: it never was.
+sub is_through {
+	my ($self, $seconds) = @_;
+	my $mark = ++$self->{marks};
+
+	$self->say({ type => "settled $mark" });
+	return $self->wait_for(sub { ($self->{settled} // 0) == $mark },
+		$seconds);
+}
+
+# The answer to its ping, or undef.
 sub settle {
 	my ($self, $seconds) = @_;
-	my $before = grep { $_->[0] eq 'pong' } @{ $self->{heard} };
 
 	$self->say({ type => 'ping' });
-	$self->wait_for(sub {
-		$before < grep { $_->[0] eq 'pong' } @{ $self->{heard} };
-	}, $seconds) or return undef;
+	$self->is_through($seconds) or return undef;
 	my ($last) = grep { $_->[0] eq 'pong' } reverse @{ $self->{heard} };
 	return $json->decode($last->[1]);
 }
