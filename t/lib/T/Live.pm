@@ -308,7 +308,7 @@ sub are_same {
 sub numbers {
 	my ($self, $stream) = @_;
 
-	return map { /"seq":(\d+)/ } $self->events($stream);
+	return map { /"seq":(\d+)/ ? 0 + $1 : () } $self->events($stream);
 }
 
 # Waits until the stream's number came.
