@@ -34,6 +34,7 @@ use POSIX        ();
 use Socket       qw(AF_UNIX SOCK_STREAM);
 use Test::More   ();
 use Time::HiRes  qw(time);
+use T::AsyncApi;
 use T::Client;
 use T::Evidence;
 use T::Frame;
@@ -186,6 +187,7 @@ sub take_message {
 	}
 	my ($type) = $payload =~ /\A\{"type":"([^"\\]*)"/;
 
+	T::AsyncApi::received($payload);
 	push @{ $self->{heard} }, [$type // '', $payload];
 	$self->{last}{$1} = $2
 	    if $payload =~ /\A\{"type":"[^"]+","stream":"([^"]+)","seq":(\d+)/;
@@ -204,6 +206,7 @@ sub take {
 	push @{ $self->{frames} }, $frame if $self->{frames};
 	if ($kind == 8) {
 		@$self{qw(code reason)} = close_of($frame->{payload});
+		T::AsyncApi::closed(@$self{qw(code reason)});
 		$self->send(frame(0x88, $frame->{payload}))
 		    if $self->{answers};
 	} elsif ($kind == 9) {
