@@ -8,7 +8,7 @@ libpartyline_a_SOURCES =
 
 include $(srcdir)/src/files.mk
 
-# The schemas of answers become a C file of the build folder.
+# The schemas become a C file of the build folder.
 schemas = $(wildcard $(srcdir)/src/tbl/schema/*.json)
 nodist_libpartyline_a_SOURCES = src/role/schemas.c
 CLEANFILES += src/role/schemas.c

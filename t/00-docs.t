@@ -21,8 +21,9 @@ my $maker  = "$source/docs/make-reference";
 my @made   = qw(conf/partyline.conf docs/partyline.8 docs/partyline.conf.5);
 
 push @made, map { "docs/reference/$_.md" }
-    qw(closes commands counters errors events faults operations options);
-push @made, 'docs/reference/openapi.json';
+    qw(closes commands counters errors events faults messages operations
+    options);
+push @made, map { "docs/reference/$_.json" } qw(asyncapi openapi);
 
 # The maker's exit code and all that it says.
 sub make {

@@ -71,9 +71,37 @@ subtest 'operations' => sub {
 			\%status);
 	}
 	found_none('are whole', @wrong);
-	is_deeply([map { m{(\w+)\.json} } T::Tree::files(
-			qr{^src/tbl/schema/\w+\.json$})], [sort keys %named],
+	is_deeply([grep { !/^(?:data|live)_/ } map { m{(\w+)\.json} }
+		T::Tree::files(qr{^src/tbl/schema/\w+\.json$})],
+		[sort keys %named],
 		'each answer has a schema, and each schema an answer');
+};
+
+subtest 'events and messages' => sub {
+	my @messages = T::Table->rows('messages');
+	my @sent = map { $_->{name} } grep {
+		$_->{direction} eq 'FROM_SERVER'
+	} @messages;
+	# What those refer to.
+	my @parts = map { "live_$_" } qw(close place since state);
+
+	is_deeply([grep { /^(?:data|live)_/ } map { m{(\w+)\.json} }
+		T::Tree::files(qr{^src/tbl/schema/\w+\.json$})],
+		[sort +(map { "data_$_" } T::Table->names('events')),
+			(map { "live_$_->{name}" } @messages), @parts],
+		'each has a schema, and each schema is of one');
+	for my $row (@messages) {
+		my %answers = map { $_ => 1 } split ' ', $row->{answers};
+
+		is(%answers ? 'FROM_CLIENT' : 'FROM_SERVER', $row->{direction},
+			"$row->{name}: who asks is answered");
+		delete @answers{@sent};
+		is_deeply(\%answers, {}, "$row->{name}: with what is sent");
+	}
+	is_deeply([grep {
+		$_->{stream} !~ /^(?:lobby|session:<id>)$/
+		    || $_->{kind} !~ /^(?:NUMBERED|LIVE)$/
+	} T::Table->rows('events')], [], 'events are of a known stream');
 };
 
 # What is wrong with the inputs of a row.

@@ -94,8 +94,8 @@ subtest 'version' => sub {
 };
 
 subtest 'tables' => sub {
-	for my $name (qw(operations events functions options errors closes
-		counters commands faults)) {
+	for my $name (qw(operations events messages functions options
+		errors closes counters commands faults)) {
 		my @rows  = T::Table->rows($name);
 		my $shown = partyline('-x', $name);
 		is($shown->{exit}, 0, "$name: exit code");
@@ -109,7 +109,11 @@ subtest 'tables' => sub {
 	is($document->{exit}, 0, 'openapi: exit code');
 	like($document->{out}, qr/\A\{"openapi":"3\.1\..*\}\n\z/,
 		'openapi: one document');
-	is_misused(['-x'], qr/^tables: operations events functions options /m);
+	$document = partyline('-x', 'asyncapi');
+	is($document->{exit}, 0, 'asyncapi: exit code');
+	like($document->{out}, qr/\A\{"asyncapi":"3\.0\..*\}\n\z/,
+		'asyncapi: one document');
+	is_misused(['-x'], qr/^tables: operations events messages functions /m);
 	is_misused(['-x', 'things'], qr/no such table/);
 	is_misused(['-x', 'options', 'errors'], qr/takes one table/);
 };

@@ -110,7 +110,8 @@ END
 		origins => ['*'], public_read => JSON::PP::true,
 		created_at => $alpha->{created_at}, map { $_ => undef }
 		qw(max_connections max_events max_requests max_storage
-		retention_days retention_events) }, 'empty values take all of it away');
+		retention_days retention_events) },
+		'empty values take all of it away');
 	is($db->query(q{SELECT string_agg(type || (payload::json->>'data'), ' '
 		ORDER BY seq) FROM partyline.event WHERE stream = 'control'
 		AND type <> 'tenant.added'}),

@@ -23,6 +23,8 @@ my %later = (
 	fault   => {},
 	command => {},
 	operation => {},
+	event   => {},
+	message => {},
 );
 
 # Named by the harness for every server.
@@ -54,6 +56,10 @@ compare(fault   => T::Table->names('faults'));
 compare(command => T::Table->names('commands'));
 
 compare(operation => T::Table->names('operations'));
+compare(event => T::Table->names('events'));
+compare(message => map { $_->{name} } grep {
+	$_->{direction} eq 'FROM_SERVER'
+} T::Table->rows('messages'));
 is(join("\n", sort keys %{ T::Evidence::seen('mismatch') }), '',
 	'every answer was as it is described');
 

@@ -342,6 +342,7 @@ on_look(struct live *live)
 
 	DL_FOREACH_SAFE(live->clients, client, next)
 		look_at(client, now_ms, now_s);
+	live_log_told(live);
 	timer_set(loop_timers(live->service->loop), &live->look, LOOK_MS);
 }
 
@@ -410,6 +411,7 @@ live_destroy(struct live **given)
 		return;
 	object_check(live, LIVE_MAGIC);
 	must(live->clients == NULL);
+	live_log_told(live);
 	timer_stop(loop_timers(live->service->loop), &live->look);
 	timer_stop(loop_timers(live->service->loop), &live->drain);
 	object_free(&live);

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "core/feed.h"
+#include "core/legacy.h"
 #include "core/tenant.h"
 
 static struct follow *
@@ -18,9 +19,34 @@ follow_of(struct subscription *sub)
 	return ((struct follow *)sub);
 }
 
+void
+live_log_told(struct live *live)
+{
+	if (live->told == NULL)
+		return;
+	legacy_delivered(live->told->envelope, live->told_clients);
+	event_give(&live->told);
+	live->told_clients = 0;
+}
+
+/* A hub tells all of a worker one event, and then the next. */
+static void
+count_told(struct live *live, struct event *event)
+{
+	if (live->told != event) {
+		live_log_told(live);
+		live->told = event_share(event);
+	}
+	live->told_clients++;
+}
+
 static void
 on_deliver(struct subscription *sub, struct event *event)
 {
+	struct live *live = follow_of(sub)->client->live;
+
+	if (live->service->conf->log_legacy)
+		count_told(live, event);
 	ws_send_event(follow_of(sub)->ws, event);
 }
 

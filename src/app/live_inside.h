@@ -53,6 +53,8 @@ struct live {
 	struct service	*service;
 	struct client	*clients;
 	unsigned	 staying;	/* those who are not leaving */
+	struct event	*told;		/* log_legacy: the last one */
+	unsigned	 told_clients;
 	struct timer	 look;
 	struct timer	 drain;
 	int64_t		 drain_ms;	/* over which they are told */
@@ -81,6 +83,8 @@ void	live_complain(struct client *client, const char *words,
 	    int64_t session);
 
 /* live_follow.c */
+/* What was told last, to how many: log_legacy. */
+void	live_log_told(struct live *live);
 void	follow_init(struct follow *follow, struct client *client,
 	    int64_t session);
 /* From a cursor on; who follows already begins anew. */

@@ -4,8 +4,10 @@
  */
 #include "core/event.h"
 
+#include "base/conf.h"
 #include "base/count.h"
 #include "core/feed.h"
+#include "core/legacy.h"
 #include "plat/segment.h"
 #include "plat/versions.h"
 #include "plat/wake.h"
@@ -40,6 +42,8 @@ event_tell(struct service *service, int32_t tenant,
 	put(service, &record);
 	feed_committed(service->feed, record.tenant, row);
 	COUNT(events);
+	if (service->conf->log_legacy)
+		legacy_written(row->body);
 }
 
 void

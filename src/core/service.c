@@ -91,8 +91,10 @@ on_state(void *context, enum db_state state, const char *why)
 	(void)why;
 	GAUGE_SET(db_up, state == DB_UP);
 	/* News may have come while nobody heard them. */
-	if (state == DB_UP && service->control != NULL)
+	if (state == DB_UP && service->control != NULL) {
 		control_read_now(service->control);
+		feed_sweep(service->feed);
+	}
 }
 
 static struct db_pool *

@@ -27,7 +27,7 @@ static const struct work_kind {
 
 struct work {
 	unsigned	 magic;
-#define WORK_MAGIC 0x776f726b
+#define WORK_MAGIC 0x776b6974
 	struct works	*works;
 	const struct work_kind *kind;
 	struct timer	 next;

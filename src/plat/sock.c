@@ -194,6 +194,7 @@ sock_adopt(struct socks *socks, struct st_h2o_socket_t *from,
 		bytes_give(&early);
 	} else if (early != NULL) {
 		sock->early = early;
+		sock->has_early = true;
 		sock_mark(sock);
 	}
 	return (sock);

@@ -71,6 +71,7 @@ void
 sock_h2o_begin(struct sock *sock, h2o_socket_t *from)
 {
 	sock->tls = from;
+	sock->has_tls = true;
 	from->data = sock;
 	h2o_socket_read_start(from, on_read);
 }
@@ -153,5 +154,6 @@ sock_h2o_end(struct sock *sock)
 	sock->tls->data = NULL;
 	h2o_socket_close(sock->tls);
 	sock->tls = NULL;
+	sock->has_tls = false;
 	loop_again(sock->socks->loop);
 }

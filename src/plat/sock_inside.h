@@ -67,6 +67,8 @@ struct sock {
 	bool		 is_armed : 1;	/* EPOLLOUT is asked for */
 	bool		 is_paused : 1;
 	bool		 wants_room : 1;
+	bool		 has_early : 1;	/* early is there */
+	bool		 has_tls : 1;	/* tls is there */
 
 	/* Not needed for delivery. */
 	void		*owner;

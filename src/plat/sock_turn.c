@@ -113,7 +113,7 @@ sock_flush(struct sock *sock)
 	size_t total;
 	ssize_t len;
 
-	if (sock->tls != NULL) {
+	if (sock->has_tls) {
 		sock_h2o_flush(sock);
 		return;
 	}
@@ -149,8 +149,8 @@ finish(struct sock *sock)
 		return;
 	}
 	sock_state_set(sock, SOCK_ENDED);
-	if (sock->tls == NULL)
-		shutdown(sock->fd, SHUT_WR);
+	/* Under TLS without its own goodbye, as ours was said already. */
+	shutdown(sock->tls != NULL ? sock_h2o_fd(sock) : sock->fd, SHUT_WR);
 }
 
 static void
@@ -165,6 +165,7 @@ end_of(struct sock *sock)
 		    sizeof at_once);
 	sock_queue_end(sock);
 	bytes_give(&sock->early);
+	sock->has_early = false;
 	if (sock->tls != NULL)
 		sock_h2o_end(sock);
 	if (sock->fd >= 0) {
@@ -197,6 +198,7 @@ give_early(struct sock *sock)
 	struct bytes *early = sock->early;
 
 	sock->early = NULL;
+	sock->has_early = false;
 	sock->acts->on_bytes(sock, early->at, early->len);
 	bytes_give(&early);
 }
@@ -211,7 +213,7 @@ serve(struct sock *sock)
 	}
 	if (sock->over != SOCK_WELL && sock->over != SOCK_OVER_TOLD)
 		tell_overflow(sock);
-	if (sock->early != NULL && !sock->is_paused)
+	if (sock->has_early && !sock->is_paused)
 		give_early(sock);
 	if (sock->state == SOCK_DOOMED)
 		return;

@@ -20,13 +20,14 @@ const struct command_row command_rows[COMMANDS] = {
 #undef COMMAND
 };
 
-enum { FLAG_CONF, FLAG_HOST, FLAG_JSON, FLAG_KEY_FILE, FLAG_LIFE, FLAG_NAME,
-    FLAG_PROCESSES, FLAG_ROLE, FLAG_SET, FLAG_STATE_DIR, FLAG_TENANT,
-    FLAG_YES };
+enum { FLAG_CONF, FLAG_COUNT, FLAG_HOST, FLAG_JSON, FLAG_KEY_FILE, FLAG_LIFE,
+    FLAG_NAME, FLAG_PROCESSES, FLAG_ROLE, FLAG_SESSION, FLAG_SET, FLAG_SINCE,
+    FLAG_STATE_DIR, FLAG_TENANT, FLAG_YES };
 
 const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_CONF] = { "-c", "FILE",
 	    "Read options from FILE; see partyline.conf(5)." },
+	[FLAG_COUNT] = { "--count", "N", "End after so many." },
 	[FLAG_HOST] = { "--host", "HOST",
 	    "A host name, as often as there are several." },
 	[FLAG_JSON] = { "--json", NULL, "Answer in JSON, for programs." },
@@ -40,8 +41,13 @@ const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_ROLE] = { "--role", "ROLE",
 	    "admin (everything), bot (reads, and posts what bots post) or "
 	    "viewer (reads)." },
+	[FLAG_SESSION] = { "--session", "ID",
+	    "Of which session; without it, of the lobby." },
 	[FLAG_SET] = { "--set", "NAME=VALUE",
 	    "Set an option. It wins over the file and the environment." },
+	[FLAG_SINCE] = { "--since", "CURSOR",
+	    "Behind which event: its number, or epoch:number. Without it: from "
+	    "now on." },
 	[FLAG_STATE_DIR] = { "--state-dir", "DIR",
 	    "The state_dir of the running server. Without it: the one that "
 	    "-c, the environment or the default names." },
@@ -125,6 +131,9 @@ take_flag(struct command *command, unsigned which, const char *value)
 	case FLAG_CONF:
 		command->conf_file = value;
 		break;
+	case FLAG_COUNT:
+		command->count = value;
+		break;
 	case FLAG_HOST:
 		command->hosts[command->hosts_count++] = value;
 		break;
@@ -146,8 +155,14 @@ take_flag(struct command *command, unsigned which, const char *value)
 	case FLAG_ROLE:
 		command->role = value;
 		break;
+	case FLAG_SESSION:
+		command->session = value;
+		break;
 	case FLAG_SET:
 		command->sets[command->sets_count++] = value;
+		break;
+	case FLAG_SINCE:
+		command->since = value;
 		break;
 	case FLAG_STATE_DIR:
 		command->state_dir = value;

@@ -9,8 +9,8 @@
  *  1. A command gets only flags that stand in its row's arguments; all else
  *     was refused, with how it is used, before it runs.
  *  2. A command writes its answer to standard output in one piece at its
- *     end, and what went wrong to standard error. It returns an exit code of
- *     <sysexits.h>.
+ *     end (events tail: as it comes), and what went wrong to standard
+ *     error. It returns an exit code of <sysexits.h>.
  *  3. Texts and words are the program's own arguments, for ever valid.
  *
  *	if (!command_read(&command, argc, argv, &exit_code))
@@ -46,17 +46,20 @@ struct command_flag {
 	const char	*argument;	/* NULL: takes none */
 	const char	*text;
 };
-#define COMMAND_FLAGS 12
+#define COMMAND_FLAGS 15
 extern const struct command_flag command_flags[COMMAND_FLAGS];
 
 struct command {
 	const struct command_row *row;
 	const char	 *conf_file;	/* -c; NULL: none */
 	const char	 *state_dir;	/* --state-dir; NULL: none */
-	const char	 *key_file;	/* these five: NULL: none */
+	const char	 *count;	/* these eight: NULL: none */
+	const char	 *key_file;
 	const char	 *life;
 	const char	 *name;
 	const char	 *role;
+	const char	 *session;
+	const char	 *since;
 	const char	 *tenant;
 	const char	**hosts;	/* --host, in their order */
 	unsigned	  hosts_count;
@@ -98,6 +101,7 @@ int	command_answer(struct buf *answer);
 int	command_admin(struct command *command);
 int	command_config(struct command *command);
 int	command_epoch(struct command *command);
+int	command_events(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
 int	command_log(struct command *command);

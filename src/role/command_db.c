@@ -133,7 +133,7 @@ connect_to(struct command_db *db, const struct conf *conf)
 
 	db_setup_from(&setup, conf);
 	memset(setup.connections, 0, sizeof setup.connections);
-	setup.connections[DB_FLEET] = 1;
+	setup.connections[DB_FLEET] = setup.connections[DB_WRITE] = 1;
 	if (db->url[0] != '\0')
 		setup.url = db->url;
 	db->pool = db_pool_create(&setup);
@@ -184,6 +184,14 @@ command_db_close(struct command_db **given)
 	arena_fini(&db->arena);
 	buf_fini(&db->why);
 	object_free(given);
+}
+
+void
+command_db_forget(struct command_db *db)
+{
+	object_check(db, COMMAND_DB_MAGIC);
+	arena_fini(&db->arena);
+	arena_init(&db->arena);
 }
 
 struct call_context
@@ -283,13 +291,13 @@ on_answer(void *context, const struct db_answer *answer)
 	}
 }
 
-bool
-command_db_call(struct command_db *db, const char *function,
+static bool
+call_as(struct command_db *db, enum db_kind kind, const char *function,
     const struct call_context *context, const text *inputs, unsigned count,
     struct command_db_answer *out)
 {
 	struct call_parameters parameters;
-	struct db_call call = { .kind = DB_FLEET, .parameters = inputs,
+	struct db_call call = { .kind = kind, .parameters = inputs,
 	    .parameters_count = count, .on_answer = on_answer,
 	    .context = db };
 	struct buf sql;
@@ -314,4 +322,21 @@ command_db_call(struct command_db *db, const char *function,
 	db->answer = NULL;
 	buf_fini(&sql);
 	return (db->is_good);
+}
+
+bool
+command_db_call(struct command_db *db, const char *function,
+    const struct call_context *context, const text *inputs, unsigned count,
+    struct command_db_answer *out)
+{
+	return (call_as(db, DB_FLEET, function, context, inputs, count, out));
+}
+
+bool
+command_db_call_server(struct command_db *db, const char *function,
+    const struct call_context *context, const text *inputs, unsigned count,
+    struct command_db_answer *out)
+{
+	must(context != NULL);
+	return (call_as(db, DB_WRITE, function, context, inputs, count, out));
 }

@@ -10,7 +10,8 @@
  * Holds always:
  *  1. Whatever fails was said on standard error, and the exit code that open
  *     was given the place of says what kind of failure it was.
- *  2. One call at a time. Rows live until the database is closed.
+ *  2. One call at a time. Rows live until the database is closed, or they
+ *     are forgotten.
  *
  *	struct command_db *db = command_db_open(command, conf, &exit_code);
  *	struct command_db_answer answer;
@@ -45,11 +46,18 @@ struct command_db *command_db_open(const struct command *command,
 	    const struct conf *conf, int *exit_code);
 void	command_db_close(struct command_db **db);
 
+/* Gives the rows of all calls back before that, for who calls for long. */
+void	command_db_forget(struct command_db *db);
+
 /* Who calls: the user at the keyboard, with a request id of its own. */
 struct call_context command_db_context(struct command_db *db,
 	    int32_t tenant);
 /* context NULL: the function takes none. false: it was said why. */
 bool	command_db_call(struct command_db *db, const char *function,
+	    const struct call_context *context, const text *inputs,
+	    unsigned count, struct command_db_answer *out);
+/* As the workers call it, who see all that one tenant has. */
+bool	command_db_call_server(struct command_db *db, const char *function,
 	    const struct call_context *context, const text *inputs,
 	    unsigned count, struct command_db_answer *out);
 

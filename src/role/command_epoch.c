@@ -18,7 +18,8 @@ show_renewed(struct people *work, text body)
 	int64_t streams = 0;
 
 	json_in_int(json, "streams", &streams);
-	buf_printf(&work->out, "a new epoch of %" PRId64 " streams", streams);
+	buf_printf(&work->out, "a new epoch of %" PRId64 " stream%s", streams,
+	    streams == 1 ? "" : "s");
 	if (slug != NULL)
 		buf_printf(&work->out, " of tenant %s", slug);
 	buf_add_string(&work->out, ": their clients read the present state\n");

@@ -43,9 +43,10 @@ help_all(struct buf *out)
 	    "  partyline help serve\n"
 	    "  partyline config check -c /etc/partyline/partyline.conf\n\n"
 	    "partyline -x TABLE [--json] prints a table of the program: its\n"
-	    "operations, events, functions, options, errors, closes,\n"
-	    "counters, commands or faults; or openapi, the operations as a\n"
-	    "document of OpenAPI 3.1.\n");
+	    "operations, events, messages, functions, options, errors,\n"
+	    "closes, counters, commands or faults; or openapi, the operations\n"
+	    "as a document of OpenAPI 3.1, and asyncapi, the live door as one\n"
+	    "of AsyncAPI 3.0.\n");
 }
 
 static void

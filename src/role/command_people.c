@@ -149,6 +149,25 @@ people_read_line(struct people *work, const char *path, size_t most,
 	    "%s: one line of 1 to %zu bytes is wanted", path, most));
 }
 
+void
+people_add_foreign(struct buf *out, text json)
+{
+	for (size_t i = 0; i < json.len; i++) {
+		unsigned char c = (unsigned char)json.at[i];
+		bool is_c1 = c == 0xc2 && i + 1 < json.len &&
+		    (unsigned char)json.at[i + 1] < 0xa0;
+
+		/* Blanks are the only controls that stand outside texts. */
+		if (c < 0x20)
+			buf_add_char(out, ' ');
+		else if (c == 0x7f || is_c1)
+			buf_add_char(out, '?');
+		else
+			buf_add_char(out, (char)c);
+		i += is_c1;
+	}
+}
+
 /* The flags that were given, of those that not every verb takes. */
 static unsigned
 flags_given(const struct command *command)

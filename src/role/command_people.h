@@ -65,6 +65,8 @@ bool	people_complain(struct people *work, int exit_code,
 /* --tenant's, or the default one. */
 bool	people_find_tenant(struct people *work);
 bool	people_read_keyring(struct people *work);
+/* JSON that a stranger wrote, so that nothing in it moves a cursor. */
+void	people_add_foreign(struct buf *out, text json);
 /* With the context of the tenant (0: none yet). */
 bool	people_call(struct people *work, const char *function,
 	    const text *inputs, unsigned count,

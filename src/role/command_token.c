@@ -182,27 +182,13 @@ is_believed(const struct shown *shown)
 	    shown->slug.at != NULL);
 }
 
-/* JSON that a stranger wrote: nothing in it shall move a cursor. */
 static void
 add_foreign(struct buf *out, const char *label, text json)
 {
 	buf_printf(out, "%-8s ", label);
 	if (json.at == NULL)
 		buf_add_string(out, "cannot be read");
-	for (size_t i = 0; i < json.len; i++) {
-		unsigned char c = (unsigned char)json.at[i];
-		bool is_c1 = c == 0xc2 && i + 1 < json.len &&
-		    (unsigned char)json.at[i + 1] < 0xa0;
-
-		/* Blanks are the only controls that stand outside texts. */
-		if (c < 0x20)
-			buf_add_char(out, ' ');
-		else if (c == 0x7f || is_c1)
-			buf_add_char(out, '?');
-		else
-			buf_add_char(out, (char)c);
-		i += is_c1;
-	}
+	people_add_foreign(out, json);
 	buf_add_char(out, '\n');
 }
 

@@ -12,6 +12,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "core/input.h"
+#include "role/asyncapi.h"
 #include "role/command.h"
 #include "role/openapi.h"
 
@@ -278,6 +279,20 @@ print_closes(struct table *table)
 }
 
 static void
+print_messages(struct table *table)
+{
+#define MESSAGE(name, direction, answers, text)				\
+	row_begin(table);						\
+	cell(table, "name", #name);					\
+	cell(table, "direction", #direction);				\
+	cell(table, "answers", answers);				\
+	cell(table, "text", text);					\
+	row_end(table);
+#include "tbl/messages.h"
+#undef MESSAGE
+}
+
+static void
 print_counters(struct table *table)
 {
 #define ROW(name, kind, text)						\
@@ -349,6 +364,7 @@ static const struct {
 } tables[] = {
 	{ "operations", print_operations },
 	{ "events", print_events },
+	{ "messages", print_messages },
 	{ "functions", print_functions },
 	{ "options", print_options },
 	{ "errors", print_errors },
@@ -388,18 +404,18 @@ misused(const char *what)
 	    "tables:", what);
 	for (size_t i = 0; i < TABLES; i++)
 		fprintf(stderr, " %s", tables[i].name);
-	fputs(" openapi\n", stderr);
+	fputs(" openapi asyncapi\n", stderr);
 	return (EX_USAGE);
 }
 
-/* No table, but made from one. */
+/* No table, but made from some. */
 static int
-print_openapi(void)
+print_document(void (*write)(struct buf *out))
 {
 	struct buf out;
 
 	buf_init(&out, BUF_NO_LIMIT);
-	openapi_write(&out);
+	write(&out);
 	buf_add_char(&out, '\n');
 	return (command_answer(&out));
 }
@@ -422,7 +438,9 @@ tables_print(char **words)
 	if (name == NULL)
 		return (misused("-x needs the name of a table"));
 	if (strcmp(name, "openapi") == 0)
-		return (print_openapi());
+		return (print_document(openapi_write));
+	if (strcmp(name, "asyncapi") == 0)
+		return (print_document(asyncapi_write));
 	while (which < TABLES && strcmp(tables[which].name, name) != 0)
 		which++;
 	if (which == TABLES)

@@ -5,6 +5,7 @@
  *
  *	partyline -x options --json
  *	partyline -x openapi
+ *	partyline -x asyncapi
  */
 #ifndef ROLE_TABLES_H
 #define ROLE_TABLES_H

@@ -42,6 +42,19 @@ COMMAND(epoch, "renew [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-d
     "events would be given twice, and clients could not tell.",
     "partyline epoch renew -c /etc/partyline/partyline.conf\n"
     "partyline epoch renew --tenant games\n")
+COMMAND(events, "tail [--tenant SLUG] [--session ID] [--since CURSOR] [--count N] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "watch what happens",
+    "tail prints the numbered events of a stream as they are written: the\n"
+    "lobby's, or a session's. It reads the database, not the server, so it\n"
+    "sees what clients ought to. An event is a line: its number, when, what,\n"
+    "and its data; with --json the envelope as clients get it. A line with\n"
+    "resync comes where events cannot be told one by one, because they are\n"
+    "no longer kept or the database was put back: the state instead. Where\n"
+    "it began and ended is said on standard error, as --since takes it. It\n"
+    "ends on INT, or after N events.",
+    "partyline events tail\n"
+    "partyline events tail --session 17 --since 0 --json\n"
+    "partyline events tail --tenant games --session 17 --count 1\n")
 COMMAND(fault, "list|arm NAME [TIMES]|clear [NAME] [-c FILE] [--state-dir DIR] [--json]",
     "make a running test build fail on purpose",
     "Only a server built with --enable-faults has fault points. arm makes a\n"

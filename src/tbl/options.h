@@ -113,6 +113,10 @@ OPTION(live_subscriptions, count, "64", 1, 10000, RELOAD,
     "Sessions that one live client may follow.")
 OPTION(log_file, path, "", 0, 0, RELOAD,
     "Where log lines go. Empty: standard output. USR1 opens it anew.")
+OPTION(log_legacy, flag, "off", 0, 0, RELOAD,
+    "Whether to log, beside ours, the lines that the server before this one "
+    "had: [Sessions] Broadcasted ..., [WebSocket] Broadcasted ... to N "
+    "client(s); each worker counts its own.")
 CHOICE(log_level, "info", "error|warn|info|debug", RELOAD,
     "The least important level that is logged.")
 OPTION(login_failures, count, "10", 1, 300, RELOAD,

@@ -13,9 +13,8 @@
  *	nchan		by path, nobody signs in	POST /pub/…
  *	limit		two messages of that size	POST /…
  *
- * It says `connected` once all have subscribed, and then does what standard
- * input tells: `publish EVENTS IN-FLIGHT`, which it answers with one line of
- * figures. At the end of input it leaves.
+ * It says `connected` once all have subscribed, and then answers each line
+ * `publish EVENTS IN-FLIGHT` with one of figures, until its input ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -63,7 +62,7 @@ struct event {
 };
 
 struct publisher {
-	int	 fd;
+	int	 fd;		/* 0: not connected */
 	struct event *event;	/* NULL: idle */
 	int	 is_answered;
 };
@@ -238,8 +237,7 @@ on_delivery(struct connection *connection, const char *payload, size_t length)
 		return;
 	deliveries++;
 	event->end = progress = now_ns();
-	if (event->sign == 0)
-		event->sign = event->end;
+	event->sign = event->sign != 0 ? event->sign : event->end;
 	if (is_alone && event->left == 1)
 		pad += ENVELOPE + kind->around - length;
 	event->left--;
@@ -414,6 +412,10 @@ publish(struct publisher *publisher, uint32_t number)
 	    "Host: bench\r\nAuthorization: Bearer %s\r\n"
 	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 	    path, token, strlen(body), body);
+	if (publisher->fd == 0) {
+		publisher->fd = dial(0);
+		watch(publisher->fd, publisher);
+	}
 	event->begin = now_ns();
 	send_all(publisher->fd, request, strlen(request));
 }
@@ -440,8 +442,14 @@ on_publisher(struct publisher *publisher)
 {
 	ssize_t got = recv(publisher->fd, buffer, sizeof(buffer) - 1, 0);
 
-	if (got <= 0)
-		die("a publisher was left");
+	if (got <= 0) {
+		/* A server does not keep who is silent for long. */
+		if (publisher->event != NULL && !publisher->is_answered)
+			die("a publisher was left");
+		close(publisher->fd);
+		publisher->fd = 0;
+		return;
+	}
 	buffer[got] = '\0';
 	if (strncmp(buffer, "HTTP/1.1 20", 11) != 0 ||
 	    publisher->event == NULL || publisher->is_answered)
@@ -516,7 +524,7 @@ tell(int64_t took)
 	for (uint32_t i = 0; i < events_count; i++)
 		times[i] = events[i].end - events[i].sign;
 	tell_times("spread", times);
-	printf("\n");
+	puts("");
 	fflush(stdout);
 	free(times);
 }
@@ -535,10 +543,6 @@ run(uint32_t count, int in_flight)
 	free(events);
 	events = calloc(count, sizeof(*events));
 	for (int i = 0; i < in_flight; i++) {
-		if (publishers[i].fd == 0) {
-			publishers[i].fd = dial(0);
-			watch(publishers[i].fd, &publishers[i]);
-		}
 		publishers[i].event = NULL;
 		next_event(&publishers[i]);
 	}
@@ -575,7 +579,7 @@ main(int argc, char **argv)
 			come(i++);
 		turn();
 	}
-	printf("connected\n");
+	puts("connected");
 	fflush(stdout);
 	watch(0, NULL);
 	for (;;) {

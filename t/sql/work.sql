@@ -3,7 +3,7 @@
 -- Work with leases: claiming, calls, taking over; what retention and expiry
 -- remove, and in which portions.
 
-SELECT plan(51);
+SELECT plan(55);
 
 -- lease, or '-', and whether there is something to wait for.
 CREATE FUNCTION t.claim(name text, host text DEFAULT 'ann',
@@ -146,6 +146,20 @@ SELECT is_empty($$SELECT t.held(name, 2) FROM partyline.stream
     'each has its last');
 SELECT is(place_stream, '', 'the next round begins at the beginning')
 FROM partyline.work WHERE name = 'retention';
+
+-- control
+UPDATE partyline.event SET at = now() - interval '29 days'
+WHERE tenant_id = 0;
+SELECT t.due();
+SELECT is(t.claim('retention'), '9', 'claimed');
+SELECT is(t.call('retain', 9, 100), '200 0 done',
+    'control keeps its events for 30 days');
+UPDATE partyline.event SET at = now() - interval '31 days'
+WHERE tenant_id = 0;
+SELECT t.due();
+SELECT is(t.claim('retention') || t.call('retain', 10, 100),
+    '10200 1 done', 'no longer');
+SELECT is(t.held('control', 0), 'none of 2-1', 'none is left');
 
 -- expiry
 INSERT INTO partyline.ticket

@@ -2,7 +2,8 @@
 package T::Evidence;
 
 # What a run exercised: option, error, counter, fault, command, operation (one
-# that succeeded); and mismatch, where an answer was not as it is described.
+# that succeeded), event and message (one that came over WebSocket); and
+# mismatch, where an answer was not as it is described.
 # Every process of the run appends to a file of its own; t/99-every-row.t
 # reads them all and compares with the tables.
 #

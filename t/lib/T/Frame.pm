@@ -22,7 +22,7 @@ our @EXPORT = qw(frame take_frame deflated inflated close_of close_payload);
 sub masked {
 	my ($payload, $mask) = @_;
 
-	return $payload
+	return "$payload"
 	    ^ substr $mask x (length($payload) / 4 + 1), 0, length $payload;
 }
 

@@ -34,6 +34,7 @@ use POSIX        ();
 use Socket       qw(AF_UNIX SOCK_STREAM);
 use Test::More   ();
 use Time::HiRes  qw(time);
+use T::AsyncApi;
 use T::Client;
 use T::Evidence;
 use T::Frame;
@@ -186,6 +187,7 @@ sub take_message {
 	}
 	my ($type) = $payload =~ /\A\{"type":"([^"\\]*)"/;
 
+	T::AsyncApi::received($payload);
 	push @{ $self->{heard} }, [$type // '', $payload];
 	$self->{last}{$1} = $2
 	    if $payload =~ /\A\{"type":"[^"]+","stream":"([^"]+)","seq":(\d+)/;
@@ -196,9 +198,15 @@ sub take {
 	my ($self, $frame) = @_;
 	my $kind = $frame->{first} & 15;
 
+	# What only settle() wants to know.
+	if ($frame->{payload} =~ /Unknown message type: settled (\d+)"/) {
+		$self->{settled} = $1;
+		return;
+	}
 	push @{ $self->{frames} }, $frame if $self->{frames};
 	if ($kind == 8) {
 		@$self{qw(code reason)} = close_of($frame->{payload});
+		T::AsyncApi::closed(@$self{qw(code reason)});
 		$self->send(frame(0x88, $frame->{payload}))
 		    if $self->{answers};
 	} elsif ($kind == 9) {
@@ -303,7 +311,7 @@ sub are_same {
 sub numbers {
 	my ($self, $stream) = @_;
 
-	return map { /"seq":(\d+)/ } $self->events($stream);
+	return map { /"seq":(\d+)/ ? 0 + $1 : () } $self->events($stream);
 }
 
 # Waits until the stream's number came.
@@ -314,15 +322,22 @@ sub reaches {
 		$seconds);
 }
 
-# Its `pong`, or undef.
+# Waits until all that was said before was answered; false: it never was.
+sub is_through {
+	my ($self, $seconds) = @_;
+	my $mark = ++$self->{marks};
+
+	$self->say({ type => "settled $mark" });
+	return $self->wait_for(sub { ($self->{settled} // 0) == $mark },
+		$seconds);
+}
+
+# The answer to its ping, or undef.
 sub settle {
 	my ($self, $seconds) = @_;
-	my $before = grep { $_->[0] eq 'pong' } @{ $self->{heard} };
 
 	$self->say({ type => 'ping' });
-	$self->wait_for(sub {
-		$before < grep { $_->[0] eq 'pong' } @{ $self->{heard} };
-	}, $seconds) or return undef;
+	$self->is_through($seconds) or return undef;
 	my ($last) = grep { $_->[0] eq 'pong' } reverse @{ $self->{heard} };
 	return $json->decode($last->[1]);
 }

@@ -68,6 +68,14 @@ sub referred {
 	return ($at, $root);
 }
 
+# A schema, or the one that it refers to.
+sub schema_of {
+	my ($schema, $root) = @_;
+
+	return defined $schema->{'$ref'} ? referred($schema->{'$ref'}, $root)
+	    : ($schema, $root);
+}
+
 my %keywords = (
 	map { $_ => sub { () } } qw($schema $defs title description default
 	    format contentMediaType required properties additionalProperties

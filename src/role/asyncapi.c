@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The document is the server's: it receives what clients say, and sends what
+ * they hear. An event is a message whose payload is the envelope around its
+ * data_<name>; all else has the payload live_<name>.
+ */
+#include "role/asyncapi.h"
+
+#include <stdio.h>
+
+#include "app/live.h"
+#include "role/openapi.h"
+#include "role/schemas.h"
+
+enum direction { FROM_CLIENT, FROM_SERVER };
+enum event_kind { NUMBERED, LIVE };
+
+static const struct message_row {
+	const char	*name;
+	enum direction	 direction;
+	const char	*answers;
+	const char	*text;
+} message_rows[] = {
+#define MESSAGE(name, direction, answers, text)				\
+	{ #name, direction, answers, text },
+#include "tbl/messages.h"
+#undef MESSAGE
+};
+#define MESSAGES (sizeof message_rows / sizeof message_rows[0])
+
+static const struct event_row {
+	const char	*name, *type, *stream;
+	enum event_kind	 kind;
+	const char	*text;
+} event_rows[] = {
+#define EVENT(name, type, stream, kind, text)				\
+	{ #name, type, stream, kind, text },
+#include "tbl/events.h"
+#undef EVENT
+};
+#define EVENTS (sizeof event_rows / sizeof event_rows[0])
+
+static bool
+is_sent(const struct message_row *row)
+{
+	return (row->direction == FROM_SERVER);
+}
+
+/* An answer comes when it is asked for; is that the only way? */
+static bool
+is_answer(text name)
+{
+	for (size_t i = 0; i < MESSAGES; i++) {
+		text rest = text_of(message_rows[i].answers), word;
+
+		while (text_next_word(&rest, &word))
+			if (text_is(word, name))
+				return (true);
+	}
+	return (false);
+}
+
+static void
+refer_kind(struct json_out *json, const char *place, const char *kind,
+    text name)
+{
+	char target[128];
+	int len = snprintf(target, sizeof target, "#/%s/%s%.*s", place, kind,
+	    TEXT_ARGS(name));
+
+	must(len > 0 && (size_t)len < sizeof target);
+	json_object_begin(json);
+	openapi_say(json, "$ref", target);
+	json_object_end(json);
+}
+
+static void
+refer_said(struct json_out *json, text name)
+{
+	refer_kind(json, "channels/live/messages", "", name);
+}
+
+static void
+refer_event(struct json_out *json, const struct event_row *row)
+{
+	refer_kind(json, "channels/live/messages", "event_",
+	    text_of(row->name));
+}
+
+static void
+write_info(struct json_out *json)
+{
+	openapi_say(json, "asyncapi", "3.0.0");
+	json_key(json, "info");
+	json_object_begin(json);
+	openapi_say(json, "title", "Partyline, live");
+	openapi_say(json, "version", "1");
+	openapi_say(json, "description", "The live door of a game night, over "
+	    "WebSocket, one JSON object a frame. A connection belongs to the "
+	    "tenant whose host name it carries; a path below /t/{slug} "
+	    "overrides that. Members that are not named here are ignored. A "
+	    "numbered event comes exactly once and in the order of its "
+	    "stream, also to who was away and says where he stopped; the "
+	    "others come at most once.");
+	json_key(json, "license");
+	json_raw(json, TEXT("{\"name\":\"MIT\"}"));
+	json_object_end(json);
+	json_key(json, "servers");
+	json_raw(json, TEXT("{\"host\":{\"host\":\"{host}\","
+	    "\"protocol\":\"ws\",\"description\":\"The tenant of the "
+	    "host\",\"variables\":{\"host\":{\"default\":"
+	    "\"127.0.0.1:5000\"}}},\"tenant\":{\"host\":"
+	    "\"{host}\",\"pathname\":\"/t/{slug}\",\"protocol\":\"ws\","
+	    "\"description\":\"A tenant by its name\",\"variables\":{\"host\":{"
+	    "\"default\":\"127.0.0.1:5000\"},\"slug\":{\"default\":"
+	    "\"default\"}}}}"));
+	openapi_say(json, "defaultContentType", "application/json");
+}
+
+static void
+write_closes(struct json_out *json)
+{
+	json_key(json, "x-closes");
+	json_array_begin(json);
+	for (unsigned i = 0; i < CLOSES; i++) {
+		json_object_begin(json);
+		openapi_say(json, "code", close_rows[i].name);
+		json_key(json, "number");
+		json_int(json, close_rows[i].number);
+		openapi_say(json, "again", close_rows[i].again);
+		openapi_say(json, "description", close_rows[i].text);
+		json_object_end(json);
+	}
+	json_array_end(json);
+	json_key(json, "x-close-reason");
+	openapi_refer(json, "schemas", "live_close");
+}
+
+static void
+write_channel(struct json_out *json)
+{
+	char key[64];
+
+	json_key(json, "channels");
+	json_object_begin(json);
+	json_key(json, "live");
+	json_object_begin(json);
+	openapi_say(json, "address", LIVE_PATH);
+	json_key(json, "messages");
+	json_object_begin(json);
+	for (size_t i = 0; i < MESSAGES; i++) {
+		json_key(json, message_rows[i].name);
+		openapi_refer(json, "messages", message_rows[i].name);
+	}
+	for (size_t i = 0; i < EVENTS; i++) {
+		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
+		json_key(json, key);
+		openapi_refer(json, "messages", key);
+	}
+	json_object_end(json);
+	json_key(json, "bindings");
+	json_raw(json, TEXT("{\"ws\":{\"method\":\"GET\"}}"));
+	write_closes(json);
+	json_object_end(json);
+	json_object_end(json);
+}
+
+static void
+begin_operation(struct json_out *json, const char *name, const char *action,
+    const char *words)
+{
+	json_key(json, name);
+	json_object_begin(json);
+	openapi_say(json, "action", action);
+	json_key(json, "channel");
+	refer_kind(json, "channels", "", TEXT("live"));
+	openapi_say(json, "summary", words);
+	json_key(json, "messages");
+	json_array_begin(json);
+}
+
+/* What a client says, and what it is answered. */
+static void
+write_question(struct json_out *json, const struct message_row *row)
+{
+	text rest = text_of(row->answers), word;
+
+	begin_operation(json, row->name, "receive", row->text);
+	refer_said(json, text_of(row->name));
+	json_array_end(json);
+	json_key(json, "reply");
+	json_object_begin(json);
+	json_key(json, "channel");
+	refer_kind(json, "channels", "", TEXT("live"));
+	json_key(json, "messages");
+	json_array_begin(json);
+	while (text_next_word(&rest, &word))
+		refer_said(json, word);
+	json_array_end(json);
+	json_object_end(json);
+	json_object_end(json);
+}
+
+static void
+write_operations(struct json_out *json)
+{
+	json_key(json, "operations");
+	json_object_begin(json);
+	for (size_t i = 0; i < MESSAGES; i++)
+		if (!is_sent(&message_rows[i]))
+			write_question(json, &message_rows[i]);
+	begin_operation(json, "events", "send", "What happens in the lobby "
+	    "and in the sessions that the client follows.");
+	for (size_t i = 0; i < EVENTS; i++)
+		refer_event(json, &event_rows[i]);
+	json_array_end(json);
+	json_object_end(json);
+	begin_operation(json, "unasked", "send",
+	    "What the server says of a stream by itself.");
+	for (size_t i = 0; i < MESSAGES; i++)
+		if (is_sent(&message_rows[i]) &&
+		    !is_answer(text_of(message_rows[i].name)))
+			refer_said(json, text_of(message_rows[i].name));
+	refer_said(json, TEXT("unsubscribed"));
+	json_array_end(json);
+	json_object_end(json);
+	json_object_end(json);
+}
+
+/* "custom.<name>", "session:<id>", or what stands there. */
+static void
+write_word(struct json_out *json, const char *word)
+{
+	const char *open = strchr(word, '<');
+	char pattern[96];
+
+	json_object_begin(json);
+	if (open == NULL)
+		openapi_say(json, "const", word);
+	else {
+		openapi_say(json, "type", "string");
+		/* Both kinds begin with letters and a sign. */
+		snprintf(pattern, sizeof pattern, "^%.*s[%c]%s$",
+		    (int)(open - word - 1), word, open[-1],
+		    strcmp(open, "<id>") == 0 ? "[1-9]\\d*" :
+		    "[A-Za-z0-9._-]+");
+		openapi_say(json, "pattern", pattern);
+	}
+	json_object_end(json);
+}
+
+static void
+write_envelope(struct json_out *json, const struct event_row *row)
+{
+	char schema[64];
+
+	json_object_begin(json);
+	openapi_say(json, "type", "object");
+	json_key(json, "required");
+	json_raw(json, row->kind == NUMBERED ? TEXT("[\"type\",\"stream\","
+	    "\"seq\",\"timestamp\",\"data\"]") :
+	    TEXT("[\"type\",\"timestamp\",\"data\"]"));
+	json_key(json, "properties");
+	json_object_begin(json);
+	json_key(json, "type");
+	write_word(json, row->type);
+	json_key(json, "stream");
+	write_word(json, row->stream);
+	if (row->kind == NUMBERED) {
+		json_key(json, "seq");
+		json_raw(json, TEXT("{\"type\":\"integer\",\"minimum\":1}"));
+	}
+	json_key(json, "timestamp");
+	json_raw(json, TEXT("{\"type\":\"string\",\"pattern\":\"^\\\\d{4}-"
+	    "\\\\d\\\\d-\\\\d\\\\dT\\\\d\\\\d:\\\\d\\\\d:\\\\d\\\\d\\\\."
+	    "\\\\d{3}Z$\"}"));
+	json_key(json, "data");
+	snprintf(schema, sizeof schema, "data_%s", row->name);
+	openapi_refer(json, "schemas", schema);
+	json_object_end(json);
+	json_key(json, "additionalProperties");
+	json_bool(json, false);
+	json_object_end(json);
+}
+
+static void
+write_messages(struct json_out *json)
+{
+	char key[64];
+
+	json_key(json, "messages");
+	json_object_begin(json);
+	for (size_t i = 0; i < MESSAGES; i++) {
+		json_key(json, message_rows[i].name);
+		json_object_begin(json);
+		openapi_say(json, "name", message_rows[i].name);
+		openapi_say(json, "summary", message_rows[i].text);
+		json_key(json, "payload");
+		snprintf(key, sizeof key, "live_%s", message_rows[i].name);
+		openapi_refer(json, "schemas", key);
+		json_object_end(json);
+	}
+	for (size_t i = 0; i < EVENTS; i++) {
+		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
+		json_key(json, key);
+		json_object_begin(json);
+		openapi_say(json, "name", event_rows[i].type);
+		openapi_say(json, "summary", event_rows[i].text);
+		json_key(json, "payload");
+		write_envelope(json, &event_rows[i]);
+		json_object_end(json);
+	}
+	json_object_end(json);
+}
+
+/* Whether a schema of ours, or one that they need, refers to it. */
+static bool
+is_needed(const char *name)
+{
+	char target[96];
+	int len = snprintf(target, sizeof target,
+	    "\"#/components/schemas/%s\"", name);
+
+	must(len > 0 && (size_t)len < sizeof target);
+	if (schema_is_live(name))
+		return (true);
+	for (const struct schema *schema = schemas; schema->name != NULL;
+	    schema++)
+		/* They are literals, which end with a NUL. */
+		if (strcmp(schema->name, name) != 0 &&
+		    strstr(schema->json.at, target) != NULL &&
+		    is_needed(schema->name))
+			return (true);
+	return (false);
+}
+
+static void
+write_components(struct json_out *json)
+{
+	json_key(json, "components");
+	json_object_begin(json);
+	write_messages(json);
+	json_key(json, "schemas");
+	json_object_begin(json);
+	for (const struct schema *schema = schemas; schema->name != NULL;
+	    schema++)
+		if (is_needed(schema->name)) {
+			json_key(json, schema->name);
+			json_raw(json, schema->json);
+		}
+	json_object_end(json);
+	json_object_end(json);
+}
+
+void
+asyncapi_write(struct buf *out)
+{
+	struct json_out json;
+
+	json_out_init(&json, out);
+	json_object_begin(&json);
+	write_info(&json);
+	write_channel(&json);
+	write_operations(&json);
+	write_components(&json);
+	json_object_end(&json);
+}

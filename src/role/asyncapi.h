@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is said over /api/sessions/live, as a document of AsyncAPI 3.0: all
+ * of it from tbl/messages.h, tbl/events.h, tbl/closes.h and tbl/schema.
+ *
+ *	struct buf out;
+ *
+ *	buf_init(&out, BUF_NO_LIMIT);
+ *	asyncapi_write(&out);
+ */
+#ifndef ROLE_ASYNCAPI_H
+#define ROLE_ASYNCAPI_H
+
+#include "base/buf.h"
+
+void	asyncapi_write(struct buf *out);
+
+#endif
