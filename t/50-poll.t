@@ -16,7 +16,7 @@ use T::Http;
 use T::Server;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2, set => { db_timeout => '2s' });
+my $server = T::Server->start(workers => 2, set => { db_timeout => '4s' });
 my $db  = $server->db;
 my $one = T::Client->new($server, worker => 1);
 my $two = T::Client->new($server, worker => 2);
