@@ -16,7 +16,7 @@ use T::Http;
 use T::Server;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2, set => { db_timeout => '2s' });
+my $server = T::Server->start(workers => 2, set => { db_timeout => '4s' });
 my $db  = $server->db;
 my $one = T::Client->new($server, worker => 1);
 my $two = T::Client->new($server, worker => 2);
@@ -381,17 +381,16 @@ subtest 'over TLS' => sub {
 		tls_certificate => "$folder/pem" });
 	my $client = T::Client->new($tls);
 	my $id = session($client);
-	my @curl = (qw(setpriv --pdeathsig KILL curl -sk -m 100),
-		"https://$host:$port" . poll($id, 'wait=60'));
-	my @pids = map {
+	my $curl = sub {
+		my ($path, $out) = @_;
 		my $pid = fork // die "fork: $!\n";
 
-		if ($pid == 0) {
-			open STDOUT, '>', "$folder/out$_";
-			exec @curl;
-		}
-		$pid;
-	} 1 .. 3;
+		return $pid if $pid;
+		open STDOUT, '>', "$folder/$out";
+		exec qw(setpriv --pdeathsig KILL curl -skN -m 100),
+		    "https://$host:$port$path";
+	};
+	my @pids = map { $curl->(poll($id, 'wait=60'), "out$_") } 1 .. 3;
 
 	ok((wait_until { $tls->count('polls_waiting') == 3 }), 'they wait');
 	kill TERM => $pids[0];
@@ -405,6 +404,21 @@ subtest 'over TLS' => sub {
 	like(T::Command::slurp("$folder/out3"), qr/"seq":1/, 'with the event');
 	kill KILL => $pids[1];
 	waitpid $pids[1], 0;
+
+	@pids = map { $curl->("/api/sessions/$id/stream", "out$_") } 4, 5;
+	ok((wait_until { $tls->count('sse_clients') == 2 }), 'two listen');
+	post($client, $id, 2);
+	ok((wait_until { T::Command::slurp("$folder/out4") =~ /"seq":2/ }),
+		'and hear');
+	kill TERM => $pids[0];
+	waitpid $pids[0], 0;
+	ok((wait_until { $tls->count('sse_clients') == 1 } 5),
+		'one left, and is not told any more');
+	kill TERM => $tls->pid;
+	waitpid $pids[1], 0;
+	is($? >> 8, 0, 'the other has a whole answer');
+	like(T::Command::slurp("$folder/out5"), qr/event: closing\n.*\n\n\z/,
+		'to its end');
 };
 
 subtest 'a place among the connections' => sub {

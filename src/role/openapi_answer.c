@@ -95,11 +95,11 @@ refer_header(struct json_out *json, const char *name, const char *component)
 	openapi_refer(json, "headers", component);
 }
 
-static bool
-has_tag(const struct operation_row *row, text schema)
+bool
+openapi_has_tag(const struct operation_row *row)
 {
 	return (row->method == METHOD_GET &&
-	    text_is(media_type_of(schema), op_json_type));
+	    text_is(media_type_of(schema_of(row->answer)), op_json_type));
 }
 
 static void
@@ -111,7 +111,7 @@ write_own_headers(struct json_out *json, const struct operation_row *row,
 	json_key(json, "headers");
 	json_object_begin(json);
 	refer_header(json, "X-Request-Id", "request_id");
-	if (has_tag(row, schema) && status == 200)
+	if (openapi_has_tag(row) && status == 200)
 		refer_header(json, "ETag", "etag");
 	if (row->way != WAY_LOCAL) {
 		refer_header(json, "RateLimit-Policy", "rate_limit_policy");
@@ -168,7 +168,7 @@ write_successes(struct json_out *json, const struct operation_row *row,
 	write_own_headers(json, row, schema, row->status);
 	write_content(json, row, schema, false);
 	json_object_end(json);
-	if (!has_tag(row, schema))
+	if (!openapi_has_tag(row))
 		return;
 	begin_answer(json, 304);
 	json_key(json, "headers");
