@@ -93,9 +93,10 @@ subtest 'as the product opens its connections' => sub {
 		. " ($known, 'x', 'x'), ($known + 1, 'y', 'y')");
 	ok((wait_until { ($store->states)[-1][1] =~ /to a newer one$/ } 15),
 		'so is a newer one');
+	# Before it can be used: who connects then has to see it.
+	$own->query(q{UPDATE partyline.installation SET timeline = 'x'});
 	$own->query("DELETE FROM partyline.schema_version"
 		. " WHERE version = $known + 1");
-	$own->query(q{UPDATE partyline.installation SET timeline = 'x'});
 	ok($store->reaches('up'), 'ours is taken');
 	like($store->log_text, qr/put elsewhere or put back/,
 		'one that was put back begins new epochs');
