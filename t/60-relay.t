@@ -219,7 +219,8 @@ subtest "its slot's last owner told what nobody published" => sub {
 	$ann->put(2, 'event', 7, 'lobby', 1, 'x');
 	$ann->dies(2);
 	$redis->thaw;
-	ok($bob->hears('sweep', 0, '', '', 0, N()), 'the others compare');
+	ok($bob->hears('sweep', 0, '', '', 0, N()), 'the others compare')
+	    or diag(join "\n", $bob->heard, $ann->log_text);
 	ok((wait_until { ($ann->ask('state'))[2] == 0 }),
 		'until then it is owed');
 };

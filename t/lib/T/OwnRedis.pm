@@ -75,7 +75,17 @@ sub spawn {
 }
 
 sub pid    { return $_[0]{pid} }
-sub freeze { return kill STOP => $_[0]{pid} }
+# It returns when it has stopped: the signal alone may come later.
+sub freeze {
+	my ($self) = @_;
+
+	kill STOP => $self->{pid};
+	return wait_until {
+		open my $stat, '<', "/proc/$self->{pid}/stat" or return '';
+		<$stat> =~ /\) T /;
+	};
+}
+
 sub thaw   { return kill CONT => $_[0]{pid} }
 
 # Killed, and its sockets with it.
