@@ -185,8 +185,8 @@ CREATE FUNCTION api.stream_heads(tenants int[], names text[])
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	RETURN QUERY
-	SELECT w.place::int - 1, 200, NULL::text, s.name, s.epoch, s.head,
-	    NULL::text, NULL::text
+	SELECT w.place::int - 1, 200, NULL::text, s.name, s.epoch,
+	    s.head::bigint, NULL::text, NULL::text
 	FROM unnest(tenants, names) WITH ORDINALITY AS w (tenant, name, place)
 	JOIN partyline.stream s
 	    ON s.tenant_id = w.tenant AND s.name = w.name;

@@ -81,7 +81,7 @@ WHERE s.name = 'session:3' AND element = 1 AND status > 0;
 SELECT is(array_agg(request_id ORDER BY seq), '{r1,r2,r4,r7}',
     'each event has the id of its request')
 FROM partyline.event WHERE stream = 'session:3';
-SELECT is(head, 4::bigint, 'the head is the last') FROM partyline.stream
+SELECT is(head::bigint, 4::bigint, 'the head is the last') FROM partyline.stream
 WHERE name = 'session:3';
 SELECT is(array_agg(DISTINCT e.payload = b.body), '{t}', 'stored as told')
 FROM partyline.event e JOIN batch b ON b.seq = e.seq

@@ -51,7 +51,7 @@ FROM partyline.event e WHERE e.tenant_id = 1 AND e.stream = 'lobby';
 SELECT is(s.created_text, to_char(s.created_at AT TIME ZONE 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'text and time are the same')
 FROM partyline.session s;
-SELECT is(head, 0::bigint, 'it has a stream of its own')
+SELECT is(head::bigint, 0::bigint, 'it has a stream of its own')
 FROM partyline.stream WHERE tenant_id = 1 AND name = 'session:1';
 SELECT is(t.times(body), '{"id":1,"notes":"Fri\"day\n","is_active":1,'
     '"created_at":"T","closed_at":null,"games_played":0}', 'get')
