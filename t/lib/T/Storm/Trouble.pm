@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+package T::Storm::Trouble;
+
+# What happens in a storm: workers, relays, Redis, PostgreSQL and whole hosts
+# are killed, paused, reloaded and started again; streams get other epochs and
+# forget; clients hang up, change their minds and sleep.
+#
+#	my $trouble = T::Storm::Trouble->new($storm);
+#	$trouble->plan(8);		by $storm->later, for so many seconds
+#
+# Holds always: what is stopped, frozen or away comes back by an entry of the
+# storm's plan, so that nothing stays hurt where the plan is empty.
+
+use strict;
+use warnings;
+use List::Util   ();
+use Scalar::Util qw(weaken);
+
+sub new {
+	my ($class, $storm) = @_;
+
+	my $self = bless { storm => $storm, owner => $$, stopped => {} },
+	    $class;
+
+	weaken $self->{storm};
+	return $self;
+}
+
+sub count  { $_[0]{storm}{count}{kills}++; return }
+sub one_of { return $_[rand @_] }
+sub note   { my $self = shift; return $self->{storm}->note(@_) }
+sub later  { my $self = shift; return $self->{storm}->later(@_) }
+sub client { return one_of(@{ $_[0]{storm}{clients} }) }
+
+sub session { return 'session:' . one_of(@{ $_[0]{storm}{sessions} }) }
+
+sub kill_one {
+	my ($self, $role, $signal) = @_;
+	my $pid = one_of($self->{storm}->host->pids($role)) // return;
+
+	kill $signal => $pid;
+	$self->note("a $role gets $signal");
+	$self->count if $signal eq 'KILL';
+	return $pid;
+}
+
+sub stop_a_worker {
+	my ($self) = @_;
+	my $pid = $self->kill_one('worker', 'STOP') // return;
+
+	$self->{stopped}{$pid} = 1;
+	$self->later(0.2 + rand 2, sub {
+		kill CONT => $pid;
+		delete $self->{stopped}{$pid};
+	});
+	return;
+}
+
+sub hurt_redis {
+	my ($self) = @_;
+	my $redis = $self->{storm}{redis};
+
+	if (!$redis->pid || $self->{frozen}) {
+		return;
+	} elsif (rand() < 0.5) {
+		$self->note('Redis is killed');
+		$self->count;
+		$redis->stop;
+		$self->later(0.1 + rand 2, sub { $redis->spawn });
+	} else {
+		$self->note('Redis is deaf');
+		$redis->freeze;
+		$self->{frozen} = $redis;
+		$self->later(0.3 + rand 4, sub {
+			$redis->thaw;
+			delete $self->{frozen};
+		});
+	}
+	return;
+}
+
+# Until it runs again; what is left of the former one goes by itself.
+sub raise_postgres {
+	my ($self) = @_;
+
+	$self->{storm}{postgres}->spawn;
+	$self->later(0.2, sub { $self->raise_postgres })
+	    if !$self->{is_up} || !$self->{storm}{postgres}->is_running;
+	$self->{is_up} = $self->{storm}{postgres}->is_running;
+	return;
+}
+
+sub hurt_postgres {
+	my ($self) = @_;
+	my $how = rand;
+
+	return if !$self->{storm}{postgres}->is_running;
+	$self->count;
+	if ($how < 0.4) {
+		$self->note('PostgreSQL is killed');
+		$self->{storm}{postgres}->kill9;
+	} elsif ($how < 0.7) {
+		$self->note('PostgreSQL restarts');
+		$self->{storm}{postgres}->quit;
+	} else {
+		$self->note('PostgreSQL loses a backend');
+		$self->{storm}{postgres}->crash;
+		return;
+	}
+	$self->{is_up} = '';
+	$self->later(0.05 + rand 1, sub { $self->raise_postgres });
+	return;
+}
+
+# Told before it is done: whoever hears of it may have heard in between.
+sub renew {
+	my ($self) = @_;
+	my $stream = one_of('lobby', map { $self->session } 1 .. 4);
+	my $epoch  = 'r' . int rand 1e9;
+	my $storm = $self->{storm};
+
+	$storm->{renewed}{$stream}{$epoch} = $storm->now;
+	$self->note("$stream gets the epoch $epoch")
+	    if defined $storm->{postgres}->query('UPDATE partyline.stream '
+		. "SET epoch = '$epoch' WHERE tenant_id = 1 AND "
+		. "name = '$stream'");
+	return;
+}
+
+sub forget_events {
+	my ($self) = @_;
+	my $storm  = $self->{storm};
+	my $stream = $self->session;
+	my $events = $storm->{events}{$stream} // return;
+	my $below  = $#$events - int rand 100;
+
+	return if $below < 2;
+	$storm->{lowest}{$stream} = $below
+	    if $below > ($storm->{lowest}{$stream} // 1);
+	$self->note("$stream forgets what is below $below")
+	    if defined $storm->{postgres}->query('INSERT INTO public.kept '
+		. 'SELECT stream, seq, payload FROM partyline.event WHERE '
+		. "tenant_id = 1 AND stream = '$stream' AND seq < $below "
+		. "ON CONFLICT DO NOTHING; SELECT api.stream_trim(ROW(1, 'x', "
+		. "'admin', 't', NULL, NULL, NULL)::api.ctx, '$stream', "
+		. "$below)");
+	return;
+}
+
+# One of the two stays, and one at a time goes.
+sub restart_host {
+	my ($self) = @_;
+
+	return if $self->{restarts};
+	$self->{restarts} = $self->{storm}->host;
+	$self->note('a host stops');
+	$self->{restarts}->signal('TERM');
+	$self->later(0.2, sub { $self->raise_host });
+	return;
+}
+
+sub raise_host {
+	my ($self) = @_;
+	my $host = $self->{restarts};
+
+	if ($host->is_running) {
+		$self->later(0.1, sub { $self->raise_host });
+		return;
+	}
+	$self->{storm}->wrong("a host ends with $host->{exit}")
+	    if $host->{exit} != 0;
+	$self->note('and starts again');
+	$host->spawn;
+	delete $self->{restarts};
+	return;
+}
+
+sub lull {
+	my ($self) = @_;
+	my $client = $self->client;
+
+	$client->{is_asleep} = 1;
+	$self->later(0.3 + rand 2, sub {
+		$client->{is_asleep} = '';
+		$client->{heard_at} = $self->{storm}->now;
+	});
+	return;
+}
+
+# How often, and what.
+my @happens = (
+	[14, sub { $_[0]->kill_one('worker', 'KILL') }],
+	[7,  sub { $_[0]->kill_one('relay', 'KILL') }],
+	[2,  sub { $_[0]->kill_one('jobs', 'KILL') }],
+	[6,  \&stop_a_worker],
+	[6,  \&hurt_redis],
+	[5,  \&hurt_postgres],
+	[4,  sub { $_[0]->note('a reload'); $_[0]{storm}->host->hup }],
+	[2,  \&restart_host],
+	[4,  \&renew],
+	[4,  \&forget_events],
+	[8,  sub { $_[0]->client->hang_up }],
+	[5,  sub { $_[0]->client->change($_[0]->session) for 1 .. 3 }],
+	[7,  \&lull],
+);
+
+sub one_of_all {
+	my $dice = rand List::Util::sum(map { $_->[0] } @happens);
+
+	for my $row (@happens) {
+		$dice -= $row->[0];
+		return $row->[1] if $dice < 0;
+	}
+	return $happens[0][1];
+}
+
+# All of it is drawn here, so that the seed says what happens.
+sub plan {
+	my ($self, $seconds) = @_;
+
+	for (my $at = 0.3; $at < $seconds; $at += 0.05 + rand 0.4) {
+		my $what = one_of_all();
+
+		$self->later($at, sub { $what->($self) });
+	}
+	return;
+}
+
+# Who is left standing goes on.
+sub DESTROY {
+	my ($self) = @_;
+
+	return if $self->{owner} != $$;
+	local ($?, $@, $!);
+	kill CONT => $_ for keys %{ $self->{stopped} };
+	$self->{frozen}->thaw if $self->{frozen};
+	return;
+}
+
+1;
