@@ -7,6 +7,7 @@
 
 use strict;
 use warnings;
+use Cwd ();
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Basename qw(dirname);
@@ -18,8 +19,10 @@ use T::Command;
 use T::Run;
 use T::Tree;
 
-my $source = T::Run::source();
-my $build  = T::Run::build();
+# Without dots in them, so that one is seen to lie in the other: then they do
+# so in the copy, and what is named from one to the other stays right.
+my $source = Cwd::realpath(T::Run::source());
+my $build  = Cwd::realpath(T::Run::build());
 my $copy   = File::Temp->newdir('partyline-a-XXXXXX', TMPDIR => 1);
 my $tree   = "$copy/tree";
 my $there  = "$tree/" . ($build =~ m{^\Q$source\E/(.+)} ? $1 : 'build-check');

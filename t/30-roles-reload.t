@@ -19,8 +19,8 @@ sub whole {
 }
 
 sub under_load {
-	my ($server, $do) = @_;
-	my $load = T::Load->start($server, clients => 4);
+	my ($server, $do, %options) = @_;
+	my $load = T::Load->start($server, clients => 4, %options);
 	$do->();
 	ok($load->goes_on, "the load goes on");
 	my $result = $load->stop;
@@ -45,6 +45,18 @@ subtest 'a reload under load loses no request' => sub {
 	is(scalar $server->worker_pids, 2, 'still two');
 	is(scalar $server->pids('relay'), 1, 'one relay');
 	is(scalar $server->pids('jobs'),  1, 'one jobs process');
+};
+
+# A new worker has to have read tenants and keys before it takes over.
+subtest 'nor one that the database has to answer' => sub {
+	my $server = whole(workers => 2, read_cache => 0);
+	for (1 .. 3) {
+		my @old = $server->worker_pids;
+		under_load($server, sub {
+			$server->hup;
+			ok(all_replaced($server, @old), 'all workers are new');
+		}, path => '/api/sessions/active', keepalive => 0);
+	}
 };
 
 subtest 'fewer workers, then more, under load' => sub {

@@ -44,7 +44,8 @@ sub past {
 
 my $id = past($admin, 'first');
 my @reads = map { $_->{path} =~ s/\{id\}/$id/r }
-    grep { $_->{method} eq 'GET' && $_->{door} eq 'FRONT' }
+    grep { $_->{method} eq 'GET' && $_->{door} eq 'FRONT'
+	&& $_->{answer} ne 'event_stream' }
     T::Table->rows('operations');
 
 sub told {

@@ -64,6 +64,8 @@ sub right {
 		ids     => "[$closed]",
 		page    => '1',
 		skip    => '1',
+		cursor  => '1',
+		ticket  => undef,
 	}->{ $input->{kind} };
 }
 
@@ -201,6 +203,7 @@ my %queries = (
 	id      => [qw(0 -1 x 1.5 9223372036854775808), ''],
 	choice  => [qw(nothing ALL a|b), ''],
 	page    => [qw(-1 x 1.5 ALL 99999999999999999999), ''],
+	cursor  => [qw(-1 x 1.5 :1 x: 1:2:3 9223372036854775807), ''],
 );
 
 sub try_in_query {

@@ -180,8 +180,10 @@ sub story {
 			'b'),
 		$post->('/bulk', { action => 'archive', ids => [4, 2, 2] },
 			'b'),
-		@reads, $post->('/bulk', { action => 'unarchive', ids => [2] }),
-		$post->('/bulk', { action => 'delete', ids => [2, 3] }), @reads,
+		@reads,
+		$post->('/bulk', { action => 'unarchive', ids => [2] }),
+		$post->('/bulk', { action => 'delete', ids => [2, 3] }),
+		@reads,
 		['admin', DELETE => '/api/sessions/1'],
 		['admin', DELETE => '/api/sessions/1'], @reads, @tickets,
 		(map { [$_, POST => '/api/auth/verify'] }
@@ -195,7 +197,8 @@ sub story {
 
 my @script = (story(), (map { wrong_calls($_) } @rows), story(),
 	['admin', GET => '/api/nothing'], ['nobody', POST => '/nothing'],
-	['nobody', OPTIONS => '/api/sessions'], ['nobody', GET => '/t/x/livez']);
+	['nobody', OPTIONS => '/api/sessions'],
+	['nobody', GET => '/t/x/livez']);
 
 # --- running it --------------------------------------------------------------
 
@@ -441,10 +444,12 @@ subtest 'what only one has' => sub {
 		'nor counted');
 	is_deeply(contents($shared, id_of('right')), contents($own, 1),
 		'nor does it change a row');
-	for my $like (['event', 'payload'], ['session', 'notes']) {
-		is($shared->db->query("SELECT DISTINCT tenant_id FROM "
-			. "partyline.$like->[0] WHERE $like->[1] LIKE '%left%'"),
-			id_of('left'), "each row of $like->[0] is its tenant's");
+	for (['event', 'payload'], ['session', 'notes']) {
+		my ($table, $column) = @$_;
+
+		is($shared->db->query('SELECT DISTINCT tenant_id FROM '
+			. "partyline.$table WHERE $column LIKE '%left%'"),
+			id_of('left'), "each row of $table is its tenant's");
 	}
 };
 

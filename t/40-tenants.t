@@ -241,7 +241,8 @@ sub reads {
 subtest 'public_read' => sub {
 	reads($_, { nobody => 200 }) for qw(default alpha);
 	# Answers are kept by now: they do not go round it.
-	felt('public_read=off', sub { tenant('set', 'alpha', 'public_read=off') },
+	felt('public_read=off',
+		sub { tenant('set', 'alpha', 'public_read=off') },
 		sub { tenant('set', 'alpha', 'public_read=on') },
 		is_status(401, '/t/alpha/api/sessions/1'));
 	reads(alpha   => { nobody => 401 });

@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
+use Time::HiRes qw(time);
 use T::Client;
 use T::Db;
 use T::Http;
@@ -165,6 +166,61 @@ subtest 'two hosts, and a relay that shows what they say' => sub {
 		unlike($ann->log_text, qr/:secret@|"secret"/, 'no password');
 	};
 	$ear->end;
+};
+
+# Seconds from a write through one host to the answer of a long poll at the
+# other, a few times, the shortest first.
+sub delays {
+	my ($writer, $reader, $id, $head) = @_;
+	my ($seq, @took) = $$head;
+
+	for (1 .. 9) {
+		$reader->ask(get => "/api/sessions/$id/events?wait=30&since="
+			. $seq++);
+		# It has joined once its worker follows the stream.
+		wait_until { $reader->{server}->count('polls_waiting') == 1 };
+		my $began = time;
+		$writer->post("/api/sessions/$id/events",
+			{ type => 'custom.n', data => { n => 1 } })
+		    ->{status} == 201 or die "no event\n";
+		my $answer = $reader->take;
+		push @took, time - $began;
+		is($answer->{json}{events}[0]{seq}, $seq, "number $seq");
+	}
+	$$head = $seq;
+	return sort { $a <=> $b } @took;
+}
+
+subtest 'a client of one host, and what is written through the other' => sub {
+	my $db   = T::Db->new;
+	my $ann  = host($db, $redis);
+	my $bob  = host($db, $redis);
+	my $slow = $ENV{T_SLOW} || 1;
+	my $writer = T::Client->new($ann);
+	my $reader = T::Client->new($bob, worker => 2);
+	my $id   = session($writer);
+	my $head = 0;
+
+	becomes($_, 'ready') for $ann, $bob;
+	is($redis->followers(1), 0, 'nobody follows it');
+	my @took = delays($writer, $reader, $id, \$head);
+	cmp_ok($took[4], '<', 0.1 * $slow, 'within 100 ms, the middle one');
+	note("through Redis: @took");
+	is($redis->followers(1), 1, 'the one host follows it');
+	cmp_ok($bob->count('relay_received'), '>=', 8, 'through Redis');
+
+	$redis->stop;
+	ok((wait_until { $bob->log_text =~ /may be late, compar/ }),
+		'without Redis they compare more often');
+	my $sweeps = $bob->count('sweeps');
+	@took = delays($writer, $reader, $id, \$head);
+	cmp_ok($took[4], '<', 0.6 * $slow, 'within 600 ms, the middle one');
+	note("without Redis: @took");
+	cmp_ok($bob->count('sweeps'), '>', $sweeps, 'by comparing');
+	$redis->spawn;
+	becomes($_, 'ready') for $ann, $bob;
+	@took = delays($writer, $reader, $id, \$head);
+	cmp_ok($took[4], '<', 0.1 * $slow, 'and again within 100 ms');
 };
 
 subtest 'one host of two is cut off' => sub {

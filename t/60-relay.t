@@ -177,6 +177,28 @@ subtest 'a relay dies: the next goes on where Redis last answered' => sub {
 	ok(!$times{'event 7 lobby e 1 x'}, 'nor is what was answered');
 };
 
+subtest 'cut off when it dies: the next one tells what nobody heard' => sub {
+	my ($bob) = hosts(1);
+
+	$redis->call('ACL', 'SETUSER', 'ann', 'reset', 'on', '>pw', '&*',
+		'+@all');
+	my $ann = T::Relay->start($redis, redis_url => sprintf
+		'redis://ann:pw@%s:%d', $redis->{host}, $redis->{port});
+	ok($ann->becomes_good, 'the one is well');
+	$redis->call('ACL', 'SETUSER', 'ann', 'off');
+	$redis->call('CLIENT', 'KILL', 'USER', 'ann');
+	ok((wait_until { !$ann->is_good }), 'and cut off');
+	ok($bob->is_good, 'the other is not');
+	$ann->put(2, 'event', 7, 'lobby', $_, 'x') for 1 .. 3;
+	$ann->dies(3);
+	$ann->put(4, 'event', 7, 'table', 1, 'x');
+	$redis->call('ACL', 'SETUSER', 'ann', 'on');
+	ok($bob->hears('event', 7, 'table', 'e', 1, 'x'), 'later ones come');
+	is_deeply([ grep { /lobby/ } $bob->events ],
+		[ map { "event 7 lobby e $_ x" } 1 .. 3 ],
+		'and all before, in order');
+};
+
 subtest 'what the relay wrote is not news of this host' => sub {
 	my ($ann, $bob, $cid) = hosts(3);
 

@@ -190,7 +190,8 @@ $$;
 
 -- Everything that his writers lock, in the order they do: whoever is at work
 -- comes to his end first, and nobody waits for us with something that we wait
--- for. Their rows are the server's to lock, whose role the login role has.
+-- for. A new noun is locked here, too. Their rows are the server's to lock,
+-- whose role the login role has.
 CREATE FUNCTION api.tenant_hold(ctx api.ctx)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

@@ -87,7 +87,7 @@ on_auth(struct client *client, struct json_object *message)
 	if (cursor.kind == CURSOR_NONE && client->lobby.sub.hub != NULL)
 		follow_tell(&client->lobby);
 	else
-		follow_join(&client->lobby, &cursor);
+		live_follow_join(&client->lobby, &cursor);
 }
 
 /* 0: it was complained of. */
@@ -141,7 +141,7 @@ on_subscribe(struct client *client, struct json_object *message)
 	if (follow == NULL)
 		live_complain(client, "Too many subscriptions", session);
 	else
-		follow_join(follow, &cursor);
+		live_follow_join(follow, &cursor);
 }
 
 static void

@@ -173,7 +173,7 @@ follow_init(struct follow *follow, struct client *client, int64_t session)
 }
 
 void
-follow_join(struct follow *follow, const struct cursor *cursor)
+live_follow_join(struct follow *follow, const struct cursor *cursor)
 {
 	struct client *client = follow->client;
 	char stream[32];

@@ -88,7 +88,7 @@ void	live_log_told(struct live *live);
 void	follow_init(struct follow *follow, struct client *client,
 	    int64_t session);
 /* From a cursor on; who follows already begins anew. */
-void	follow_join(struct follow *follow, const struct cursor *cursor);
+void	live_follow_join(struct follow *follow, const struct cursor *cursor);
 /* Answers with where it is: at once, or as soon as that is known. */
 void	follow_tell(struct follow *follow);
 /* "session:17": {"epoch":…,"seq":…}, unless it was not told yet. */

@@ -14,6 +14,9 @@
 #include "core/tenant.h"
 #include "plat/versions.h"
 
+/* What an entry takes beside itself and its texts: allocations, the table. */
+#define OVERHEAD 64
+
 /* Tenant, path and query are the key; a question mark is in no path. */
 struct key {
 	size_t	len;
@@ -31,8 +34,8 @@ struct cached {
 	uint64_t	 version;
 	int64_t		 since_ms;
 	size_t		 size;
-	struct arena	 arena;
 	char		*key;
+	char		*texts;		/* body and headers */
 	struct constant	 constant;
 	text		 headers;
 	struct op	*waiting;	/* for the query of another */
@@ -70,7 +73,8 @@ cache_give(struct cached **given)
 	must(cached->holders > 0);
 	if (--cached->holders > 0)
 		return;
-	arena_fini(&cached->arena);
+	mem_free(cached->key);
+	mem_free(cached->texts);
 	object_free(&cached);
 }
 
@@ -225,11 +229,11 @@ cache_join(struct cache *cache, struct op *op)
 	if (cached != NULL)
 		forget(cache, cached);
 	cached = object_create(struct cached, CACHED_MAGIC);
-	arena_init(&cached->arena);
 	cached->is_pending = true;
 	cached->version = versions_of(cache->segment, op->tenant->id);
 	cached->since_ms = clock_ms();
-	cached->key = arena_copy(&cached->arena, key.at, key.len);
+	cached->key = mem_alloc(key.len);
+	memcpy(cached->key, key.at, key.len);
 	list(cache, cached, key.len);
 	must(op->asking == NULL);
 	op->asking = cached;
@@ -238,21 +242,27 @@ cache_join(struct cache *cache, struct op *op)
 }
 
 static text
-keep_text(struct cached *cached, text t)
+put_text(char **at, text t)
 {
+	char *put_at = *at;
+
 	if (t.at == NULL)
 		return (t);
-	cached->size += t.len;
-	return (text_from(arena_copy(&cached->arena, t.at, t.len), t.len));
+	memcpy(put_at, t.at, t.len);
+	*at += t.len + 1;
+	return (text_from(put_at, t.len));
 }
 
 /* From a query on its way to an answer that is kept. */
 static void
 fill(struct cache *cache, struct cached *cached, text body, text headers)
 {
-	cached->size = sizeof *cached + cached->hh.keylen;
-	cached->constant.body = keep_text(cached, body);
-	cached->headers = keep_text(cached, headers);
+	size_t len = body.len + 1 + headers.len + 1;
+	char *at = cached->texts = mem_alloc(len);
+
+	cached->size = sizeof *cached + cached->hh.keylen + len + OVERHEAD;
+	cached->constant.body = put_text(&at, body);
+	cached->headers = put_text(&at, headers);
 	cached->is_pending = false;
 	DL_APPEND(cache->oldest, cached);
 	cache->bytes += (int64_t)cached->size;

@@ -100,7 +100,7 @@ feed_news(struct feed *feed)
 	bus_read(feed->bus);
 	/* More than a turn's share: the next one goes on with it. */
 	if (bus_has_news(feed->bus))
-		loop_again(feed->service->loop);
+		wake_has_more(feed->service->segment, feed->service->slot);
 }
 
 void

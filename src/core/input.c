@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/json_out.h"
+#include "core/cursor.h"
 #include "core/json.h"
 #include "core/query.h"
 
@@ -137,6 +138,22 @@ take_skip(const struct value *value)
 	else if (!text_to_int64(value->given, 0, value->input->max, &number))
 		number = value->input->max;
 	*value->out = number_text(value->op, number);
+	return (true);
+}
+
+static bool
+take_cursor(const struct value *value)
+{
+	struct cursor cursor;
+
+	*value->out = value->given;
+	return (cursor_read(value->given, &cursor));
+}
+
+static bool
+take_ticket(const struct value *value)
+{
+	*value->out = value->given;
 	return (true);
 }
 
@@ -272,6 +289,8 @@ static const struct {
 	[INPUT_ids] = { "ids", NULL, take_json_ids },
 	[INPUT_page] = { "page", take_page, NULL },
 	[INPUT_skip] = { "skip", take_skip, NULL },
+	[INPUT_cursor] = { "cursor", take_cursor, NULL },
+	[INPUT_ticket] = { "ticket", take_ticket, NULL },
 };
 
 /* Which of the path's {names} it is. */

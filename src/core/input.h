@@ -14,13 +14,18 @@
  *	ids	 -		       ids	    how many
  *	page	 digits or `all` (NULL)	    -	    value
  *	skip	 digits; else 0		    -	    value, cut to max
+ *	cursor	 41 or k3:41		    -	    -
+ *	ticket	 text		       -	    -
  *
  * Holds always:
  *  1. What is refused is named: error, field, and what it has to be.
  *  2. What passes cannot make PostgreSQL refuse the value's form.
  *  3. Texts lie in the op or in what it was lent; an object is exactly the
  *     bytes the client wrote.
- *  4. Members and parameters that no input names are ignored, so that newer
+ *  4. A ticket stands for a token: with one, nobody looks at the token of a
+ *     READER. Whose row has such an input proves it before he does anything
+ *     (core/follow).
+ *  5. Members and parameters that no input names are ignored, so that newer
  *     clients can talk to older servers.
  *
  *	if (!input_read(op))

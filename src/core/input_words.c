@@ -92,6 +92,13 @@ input_rule(const struct input_row *input, struct buf *out)
 	case INPUT_skip:
 		buf_add(out, TEXT("a whole number; else it counts as 0"));
 		break;
+	case INPUT_cursor:
+		buf_add(out, TEXT("a number, or an epoch, a colon and a "
+		    "number"));
+		break;
+	case INPUT_ticket:
+		buf_add(out, TEXT("as POST /api/auth/ticket made it"));
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

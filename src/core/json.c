@@ -251,9 +251,12 @@ take_value(struct reader *reader)
 bool
 json_in_is_valid(text t)
 {
-	struct reader reader = { .at = t.at, .end = t.at + t.len };
+	struct reader reader;
 
-	if (t.len == 0 || t.len >= INT_MAX || !text_is_utf8(t) ||
+	if (t.len == 0)
+		return (false);
+	reader = (struct reader){ .at = t.at, .end = t.at + t.len };
+	if (t.len >= INT_MAX || !text_is_utf8(t) ||
 	    !take_value(&reader))
 		return (false);
 	skip_blanks(&reader);

@@ -152,8 +152,59 @@ answer(struct op *op)
 	object_check(op, OP_MAGIC);
 	must(!op->is_answered);
 	op->is_answered = true;
+	op->holder = NULL;
 	op->answer_us = clock_us();
 	op->on_answer(op);
+}
+
+bool
+op_hold(struct op *op, const struct op_holder *holder, void *held_by)
+{
+	object_check(op, OP_MAGIC);
+	must(!op->is_answered && op->holder == NULL && op->carrier != NULL);
+	if (op->transport == NULL) {
+		op_destroy(&op);
+		return (false);
+	}
+	op->holder = holder;
+	op->held_by = held_by;
+	op->was_held = true;
+	op->carrier->hold(op);
+	return (true);
+}
+
+void
+op_stream_begin(struct op *op, unsigned status, text media_type)
+{
+	object_check(op, OP_MAGIC);
+	must(!op->is_answered && op->holder != NULL);
+	op->answer.status = status;
+	op->answer.media_type = media_type;
+	op->is_answered = op->is_stream = true;
+	op->answer_us = clock_us();
+	op->carrier->begin(op);
+}
+
+void
+op_stream_send(struct op *op, struct bytes *bytes, enum op_piece piece)
+{
+	must(op->is_stream && op->holder != NULL);
+	op->carrier->send(op, bytes, piece);
+}
+
+bool
+op_stream_has_room(struct op *op)
+{
+	must(op->is_stream && op->holder != NULL);
+	return (op->carrier->has_room(op));
+}
+
+void
+op_stream_end(struct op *op)
+{
+	must(op->is_stream && op->holder != NULL);
+	op->holder = NULL;
+	op->carrier->end(op);
 }
 
 /* The four strings between quotes: key, colon, value, and what follows. */
@@ -231,6 +282,17 @@ op_error_body(struct arena *arena, enum err err, text words, text more,
 	body = text_from(arena_copy(arena, buf.at, buf.len), buf.len);
 	buf_fini(&buf);
 	return (body);
+}
+
+text
+op_input(const struct op *op, const char *name)
+{
+	const struct input_row *inputs = op->row->inputs;
+
+	for (unsigned i = 0; i < op->inputs_count; i++)
+		if (strcmp(inputs[i].name, name) == 0)
+			return (op->inputs[i]);
+	return (TEXT_NONE);
 }
 
 text

@@ -16,6 +16,17 @@
  *  2. All that belongs to it lies in its arena, in what the transport lent
  *     it, or is constant. What it was lent ends with it.
  *  3. Nothing here knows a transport.
+ *  4. One that is held is answered, or it is over with its client: on_gone
+ *     is called, once, and then there is neither answer nor op.
+ *
+ * An answer that has no end yet is a stream: shared bytes, one after the
+ * other.
+ *
+ *	if (!op_hold(op, &acts, me))
+ *		return;			its client has gone already
+ *	op_stream_begin(op, 200, TEXT("text/event-stream"));
+ *	op_stream_send(op, bytes, OP_HAS_TO_ARRIVE);	... as things happen
+ *	op_stream_end(op);
  */
 #ifndef CORE_OP_H
 #define CORE_OP_H
@@ -33,6 +44,7 @@ struct cached;
 struct caller;
 struct conf;
 struct json_object;
+struct op;
 struct segment;
 struct service;
 struct tenant;
@@ -74,6 +86,8 @@ enum input_kind {
 	INPUT_ids,
 	INPUT_page,
 	INPUT_skip,
+	INPUT_cursor,
+	INPUT_ticket,
 	INPUT_KINDS
 };
 
@@ -135,6 +149,30 @@ struct answer {
 	}		 headers[ANSWER_HEADERS_MAX];
 };
 
+/* What becomes of bytes for which a slow client's queue has no room. */
+enum op_piece {
+	OP_HAS_TO_ARRIVE,	/* the stream is cut, and on_gone is called */
+	OP_MAY_BE_LEFT_OUT
+};
+
+/* Of whoever holds an op; both come from the loop, never from within a call. */
+struct op_holder {
+	/* Its client has gone, or was too slow. The op ends when it returns. */
+	void	(*on_gone)(struct op *op);
+	/* op_stream_has_room said no; now it would say yes. May be NULL. */
+	void	(*on_room)(struct op *op);
+};
+
+/* How a transport holds ops and carries streams. */
+struct op_carrier {
+	void	(*hold)(struct op *op);
+	void	(*begin)(struct op *op);
+	void	(*send)(struct op *op, struct bytes *bytes,
+		    enum op_piece piece);
+	bool	(*has_room)(struct op *op);
+	void	(*end)(struct op *op);
+};
+
 #define OP_SEGMENTS_MAX 16
 #define OP_INPUTS_MAX 32
 #define OP_ID_MADE 26		/* letters of an id that we make */
@@ -155,8 +193,9 @@ struct op {
 	text		 segments[OP_SEGMENTS_MAX];	/* decoded */
 	unsigned	 segments_count;
 	text		 slug;		/* of /t/<slug>/; at NULL: none */
-	text		 authorization;	/* these three: at NULL: none */
+	text		 authorization;	/* these four: at NULL: none */
 	text		 idempotency_key;
+	text		 last_event_id;
 	text		 origin;
 	bool		 is_doubtful;	/* one of the three came twice */
 	text		 body;
@@ -182,8 +221,13 @@ struct op {
 	struct cached	*cached;	/* the same, of an answer kept */
 	struct cached	*asking;	/* whose query this one's is */
 	bool		 is_answered;
+	bool		 is_stream;	/* its answer is */
+	bool		 was_held;
 	void		(*on_answer)(struct op *op);
-	void		*transport;	/* of whoever made it */
+	const struct op_carrier *carrier;	/* NULL: it cannot be held */
+	void		*transport;	/* of whoever made it; NULL: gone */
+	const struct op_holder *holder;	/* NULL: it is not held */
+	void		*held_by;	/* of the holder */
 };
 
 struct op *op_create(const struct op_ground *ground);
@@ -199,7 +243,21 @@ void	op_reply_constant(struct op *op, unsigned status,
 	    struct constant *constant);
 /* 101: the connection becomes another thing, and the transport does it. */
 void	op_switch(struct op *op);
-/* Before any of them: {"Name":"value",…}, of letters that need no escape. */
+/*
+ * It is answered when something happens, maybe long after this. false: its
+ * client has gone already, and it is no more.
+ */
+bool	op_hold(struct op *op, const struct op_holder *holder, void *held_by);
+/* The answer of one that is held; its head leaves at once. */
+void	op_stream_begin(struct op *op, unsigned status, text media_type);
+/* Takes a reference of its own. */
+void	op_stream_send(struct op *op, struct bytes *bytes,
+	    enum op_piece piece);
+bool	op_stream_has_room(struct op *op);
+/* What was sent still leaves. The holder has it no more. */
+void	op_stream_end(struct op *op);
+
+/* Before any answer: {"Name":"value",…}, of letters that need no escape. */
 void	op_add_headers(struct op *op, text json);
 void	op_fail(struct op *op, enum err err);
 /*
@@ -219,6 +277,8 @@ void	op_make_id(char out[OP_ID_MADE + 1]);
 /* {"error":…,"code":…,…,"requestId":…} in the arena. */
 text	op_error_body(struct arena *arena, enum err err, text words, text more,
 	    text request_id);
+/* By the name of its row's input; at NULL: not given. */
+text	op_input(const struct op *op, const char *name);
 /* For as long as the op: what it was lent ends with its client. */
 text	op_keep(struct op *op, text t);
 

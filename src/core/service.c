@@ -12,6 +12,7 @@
 #include "core/cache.h"
 #include "core/control.h"
 #include "core/feed.h"
+#include "core/follow.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
 #include "core/who.h"
@@ -133,6 +134,7 @@ service_create(const struct service_setup *setup)
 	service->batches = batches_create(service);
 	service->sign_in = sign_in_create(service);
 	service->feed = feed_create(service);
+	service->follows = follows_create(service);
 	service->control = control_create(service);
 	return (service);
 }
@@ -164,6 +166,7 @@ service_destroy(struct service **given)
 		return;
 	object_check(service, SERVICE_MAGIC);
 	must(service->is_closing);
+	follows_destroy(&service->follows);
 	feed_destroy(&service->feed);
 	sign_in_destroy(&service->sign_in);
 	batches_destroy(&service->batches);

@@ -57,6 +57,7 @@ struct service {
 	struct cache		*cache;
 	struct control		*control;
 	struct feed		*feed;
+	struct follows		*follows;
 	struct batches		*batches;
 	struct sign_in		*sign_in;
 	bool			 is_ready;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signing in: keys become tokens, tokens become tickets, and what the
- * database says of both is fed to the book of who is believed.
+ * Signing in: keys become tokens, and what the database says of both is fed
+ * to the book of who is believed.
  *
- *	login:	limit ──> find by HMAC ──> scrypt in a thread ──> token
- *	ticket:	random text ──> its SHA-256 into the database ──> text
+ *	limit ──> find by HMAC ──> scrypt in a thread ──> token
  *
  * Holds always:
  *  1. A key is compared by scrypt alone, off the loop, and an unknown one
@@ -17,7 +16,7 @@
  *     retires.
  *  4. A list that is not understood changes nothing: what is revoked stays
  *     so.
- *  5. Neither key, token nor ticket is logged or kept.
+ *  5. Neither key nor token is logged or kept.
  */
 #ifndef CORE_SIGN_IN_H
 #define CORE_SIGN_IN_H
@@ -46,7 +45,6 @@ bool	sign_in_heed(struct sign_in *sign_in, text type,
 void	sign_in_on_ready(struct sign_in *sign_in);
 
 void	operation_auth_login(struct op *op);
-void	operation_auth_ticket(struct op *op);
 void	operation_auth_verify(struct op *op);
 
 #endif

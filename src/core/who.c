@@ -262,7 +262,8 @@ who_is_revoked(const struct who_book *book, const struct caller *caller)
 	const struct revocation *name = revocation_find(book->names,
 	    caller->tenant, caller->name);
 
-	return (!has_key(book, caller->kid) ||
+	/* Who came by a ticket shows no key: that of his token is not known. */
+	return ((caller->kid[0] != '\0' && !has_key(book, caller->kid)) ||
 	    (name != NULL && caller->timestamp_ms <= name->before_ms) ||
 	    revocation_find(book->tokens, caller->tenant, caller->jti) !=
 	    NULL);

@@ -172,7 +172,6 @@ begin_message(struct frame_reader *reader)
 		return;
 	reader->message = (uint8_t)opcode;
 	reader->is_deflated = (reader->head[0] & DEFLATED_BIT) != 0;
-	reader->utf8 = UTF8_BEGIN;
 }
 
 /* After one more byte of the head; true: it failed. */

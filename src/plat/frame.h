@@ -87,7 +87,7 @@ struct frame_reader {
 	uint8_t		 stage;
 	uint8_t		 message;	/* its opcode; 0: none has begun */
 	uint8_t		 mask_at;
-	struct utf8	 utf8;
+	struct utf8	 utf8;		/* whole between messages */
 	bool		 may_deflate;
 	bool		 is_deflated;	/* the message */
 	bool		 is_told;	/* an event may point into kept */

@@ -168,8 +168,11 @@ end_of(struct sock *sock)
 	sock->has_early = false;
 	if (sock->tls != NULL)
 		sock_h2o_end(sock);
-	if (sock->fd >= 0)
+	if (sock->fd >= 0) {
+		/* Also where somebody holds a copy of the descriptor. */
+		sock_ask_epoll(sock, EPOLL_CTL_DEL);
 		close(sock->fd);
+	}
 	sock->fd = -1;
 	sock->acts->on_closed(sock, why);
 	sock_free(sock);

@@ -137,6 +137,13 @@ wake_take_news(struct segment *segment, unsigned slot)
 }
 
 void
+wake_has_more(struct segment *segment, unsigned slot)
+{
+	must(slot < segment->slots_count);
+	atomic_store(&segment->slots[slot].has_news, 1);
+}
+
+void
 wake_before_sleep(struct segment *segment, unsigned slot)
 {
 	must(slot < segment->slots_count);

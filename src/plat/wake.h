@@ -32,6 +32,8 @@ void	wake_readers_but(struct segment *segment, unsigned slot);
 void	wake_role(struct segment *segment, enum role role);
 /* Whether there may be news; asked between wake_before_sleep and waiting. */
 bool	wake_take_news(struct segment *segment, unsigned slot);
+/* He did not read them out: they are to be taken once more. */
+void	wake_has_more(struct segment *segment, unsigned slot);
 
 void	wake_before_sleep(struct segment *segment, unsigned slot);
 void	wake_after_sleep(struct segment *segment, unsigned slot);

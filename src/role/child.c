@@ -166,6 +166,16 @@ give_up_rights(const struct conf *conf)
 }
 
 static void
+say_when_ready(struct child_self *self)
+{
+	if (self->has_said_ready || (self->acts->is_ready != NULL &&
+	    !self->acts->is_ready(self) && clock_ms() < self->ready_by_ms))
+		return;
+	self->has_said_ready = true;
+	child_say(self, CHANNEL_READY, 0);
+}
+
+static void
 child_run(struct child_self *self)
 {
 	timer_init(&self->beat, on_beat, self);
@@ -179,10 +189,13 @@ child_run(struct child_self *self)
 		exit(EX_UNAVAILABLE);
 	if (self->acts->news != NULL)
 		wake_listen(self->segment, self->slot);
-	child_say(self, CHANNEL_READY, 0);
+	self->ready_by_ms = clock_ms() + READY_MOST_MS;
+	say_when_ready(self);
 	while (!self->is_draining || (!self->acts->has_finished(self) &&
-	    clock_ms() < self->leave_by_ms))
+	    clock_ms() < self->leave_by_ms)) {
 		loop_turn(self->loop, self->is_draining ? 50 : TURN_MOST_MS);
+		say_when_ready(self);
+	}
 	if (!self->acts->has_finished(self))
 		log_warn("work left undone at the deadline");
 	self->acts->end(self);

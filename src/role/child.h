@@ -7,7 +7,9 @@
  *  1. A child holds of its master's descriptors only what it needs: the
  *     log, the line, its slot's eventfd, the private servers' folder.
  *  2. It says READY once, beats every second, and leaves by itself when it
- *     is told to or when the master is gone.
+ *     is told to or when the master is gone. READY comes at the latest
+ *     READY_MOST_MS after it began: without PostgreSQL, too, there are
+ *     answers to give.
  *  3. It has given up root before it reads the first byte from outside.
  */
 #ifndef ROLE_CHILD_H
@@ -21,9 +23,13 @@ struct admins;
 struct conf;
 struct child_self;
 
+#define READY_MOST_MS 2000
+
 struct role_acts {
 	/* Makes what the role needs; false: said why, the child leaves. */
 	bool	(*begin)(struct child_self *self);
+	/* Whether it can do its work by now; NULL: from its begin on. */
+	bool	(*is_ready)(struct child_self *self);
 	/* ACCEPT and RELEASE; fd is the role's. */
 	void	(*accept)(struct child_self *self,
 		    const struct channel_message *message, int fd);
@@ -49,6 +55,8 @@ struct child_self {
 	struct loop_watch	*channel_watch;
 	struct loop_watch	*wake_watch;
 	struct timer		 beat;
+	bool			 has_said_ready;
+	int64_t			 ready_by_ms;
 	bool			 is_draining;
 	int64_t			 leave_by_ms;
 	const struct role_acts	*acts;

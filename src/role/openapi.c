@@ -187,6 +187,8 @@ write_request_headers(struct json_out *json)
 		    "within 24 hours, and the same answer." },
 		{ "if_none_match", "If-None-Match", "{\"type\":\"string\"}",
 		    "Tags of what the client has: 304 if nothing changed." },
+		{ "last_event_id", "Last-Event-ID", "{\"type\":\"string\"}",
+		    "Where the client stopped, in place of `since`." },
 		{ "request_id", "X-Request-Id", "{\"type\":\"string\","
 		    "\"pattern\":\"^[A-Za-z0-9._:-]{1,128}$\"}",
 		    "How the client calls its request; else it gets a name." },

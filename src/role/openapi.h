@@ -30,8 +30,9 @@ void	openapi_answers(struct json_out *json,
 void	openapi_shared_answers(struct json_out *json);
 void	openapi_shared_headers(struct json_out *json);
 
-/* Whether a POST heeds Idempotency-Key. */
+/* Whether a POST heeds Idempotency-Key; whether an answer has an ETag. */
 bool	openapi_has_key(const struct operation_row *row);
+bool	openapi_has_tag(const struct operation_row *row);
 
 /* "key":"value", and the same of "$ref". */
 void	openapi_say(struct json_out *json, const char *key,

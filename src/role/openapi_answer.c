@@ -78,11 +78,28 @@ schema_of(const char *name)
 	must_never("t/00-tables.t looks whether each answer has a schema");
 }
 
+/* JSON, unless its schema says otherwise; in the schema's own memory. */
+static text
+media_type_of(text schema)
+{
+	text raw;
+
+	return (json_in_raw(schema, TEXT("contentMediaType"), &raw) ?
+	    text_from(raw.at + 1, raw.len - 2) : op_json_type);
+}
+
 static void
 refer_header(struct json_out *json, const char *name, const char *component)
 {
 	json_key(json, name);
 	openapi_refer(json, "headers", component);
+}
+
+bool
+openapi_has_tag(const struct operation_row *row)
+{
+	return (row->method == METHOD_GET &&
+	    text_is(media_type_of(schema_of(row->answer)), op_json_type));
 }
 
 static void
@@ -94,7 +111,7 @@ write_own_headers(struct json_out *json, const struct operation_row *row,
 	json_key(json, "headers");
 	json_object_begin(json);
 	refer_header(json, "X-Request-Id", "request_id");
-	if (row->method == METHOD_GET && status == 200)
+	if (openapi_has_tag(row) && status == 200)
 		refer_header(json, "ETag", "etag");
 	if (row->way != WAY_LOCAL) {
 		refer_header(json, "RateLimit-Policy", "rate_limit_policy");
@@ -108,11 +125,14 @@ write_own_headers(struct json_out *json, const struct operation_row *row,
 
 static void
 write_content(struct json_out *json, const struct operation_row *row,
-    bool or_refusal)
+    text schema, bool or_refusal)
 {
+	char type[64];
+
+	snprintf(type, sizeof type, "%.*s", TEXT_ARGS(media_type_of(schema)));
 	json_key(json, "content");
 	json_object_begin(json);
-	json_key(json, "application/json");
+	json_key(json, type);
 	json_object_begin(json);
 	json_key(json, "schema");
 	if (or_refusal) {
@@ -146,9 +166,9 @@ write_successes(struct json_out *json, const struct operation_row *row,
 {
 	begin_answer(json, row->status);
 	write_own_headers(json, row, schema, row->status);
-	write_content(json, row, false);
+	write_content(json, row, schema, false);
 	json_object_end(json);
-	if (row->method != METHOD_GET)
+	if (!openapi_has_tag(row))
 		return;
 	begin_answer(json, 304);
 	json_key(json, "headers");
@@ -175,7 +195,7 @@ openapi_answers(struct json_out *json, const struct operation_row *row)
 		if (also_503 && refusals[i] == 503) {
 			begin_answer(json, 503);
 			write_own_headers(json, row, schema, 503);
-			write_content(json, row, true);
+			write_content(json, row, schema, true);
 			json_object_end(json);
 			continue;
 		}

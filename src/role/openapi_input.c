@@ -120,6 +120,13 @@ say_form(struct json_out *json, const struct input_row *input)
 		say_type(json, input, "string");
 		openapi_say(json, "default", "0");
 		break;
+	case INPUT_cursor:
+		say_type(json, input, "string");
+		openapi_say(json, "pattern", "^([!-9;-~]{1,32}:)?[0-9]+$");
+		break;
+	case INPUT_ticket:
+		say_type(json, input, "string");
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}
@@ -156,6 +163,17 @@ write_parameter(struct json_out *json, const struct input_row *input)
 	json_object_end(json);
 }
 
+/* From where its client stopped: `since`, or what an EventSource says. */
+static bool
+follows_stream(const struct operation_row *row)
+{
+	for (const struct input_row *input = row->inputs;
+	    input->name != NULL; input++)
+		if (input->kind == INPUT_cursor)
+			return (true);
+	return (false);
+}
+
 static void
 write_parameters(struct json_out *json, const struct operation_row *row)
 {
@@ -167,8 +185,10 @@ write_parameters(struct json_out *json, const struct operation_row *row)
 			write_parameter(json, input);
 	if (openapi_has_key(row))
 		openapi_refer(json, "parameters", "idempotency_key");
-	if (row->method == METHOD_GET)
+	if (openapi_has_tag(row))
 		openapi_refer(json, "parameters", "if_none_match");
+	if (follows_stream(row))
+		openapi_refer(json, "parameters", "last_event_id");
 	openapi_refer(json, "parameters", "request_id");
 	json_array_end(json);
 }

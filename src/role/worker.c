@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/stamp.h"
 #include "core/feed.h"
+#include "core/follow.h"
 #include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
@@ -141,6 +142,13 @@ worker_accept(struct child_self *self, const struct channel_message *message,
 	count_adopted(self);
 }
 
+/* Before that it would refuse what the old one still answers. */
+static bool
+worker_is_ready(struct child_self *self)
+{
+	return (worker_of(self)->service->is_ready);
+}
+
 static void
 worker_news(struct child_self *self)
 {
@@ -164,6 +172,7 @@ worker_drain(struct child_self *self)
 	left_ms = (self->leave_by_ms - clock_ms()) / 2;
 	live_drain(worker->live, self->conf->drain_spread < left_ms ?
 	    self->conf->drain_spread : left_ms);
+	follows_drain(worker->service->follows, self->conf->drain_spread);
 }
 
 static bool
@@ -192,5 +201,6 @@ worker_end(struct child_self *self)
 }
 
 const struct role_acts worker_acts = { .begin = worker_begin,
-    .accept = worker_accept, .news = worker_news, .drain = worker_drain,
+    .is_ready = worker_is_ready, .accept = worker_accept,
+    .news = worker_news, .drain = worker_drain,
     .has_finished = worker_has_finished, .end = worker_end };

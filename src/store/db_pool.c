@@ -18,13 +18,15 @@
  * What our functions stand on, whatever the database's own defaults are: a
  * lock that is taken first and a look after it want READ COMMITTED. Our
  * statements are small and always the same: to plan them anew, or to compile
- * them, costs more than it brings.
+ * them, costs more than it brings. They look rows up by key, and a plan made
+ * while its table had a page of rows would read all of it ever after.
  */
 static const char *const begin[] = {
     "SET client_encoding = 'UTF8'",
     "SET default_transaction_isolation = 'read committed'",
     "SET plan_cache_mode = force_generic_plan",
     "SET jit = off",
+    "SET enable_seqscan = off",
 };
 
 void

@@ -37,6 +37,8 @@ FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
+FUNCTION(ticket_use, WRITE, WITH, 2,
+    "Takes a ticket for a stream; whose it was.")
 FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
 FUNCTION(work_expire, FLEET, WITHOUT, 4,

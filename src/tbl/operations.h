@@ -20,7 +20,7 @@
  *	   arrays, one place for each request).
  * limit:  what it takes beside a request of the tenant's: NONE, EVENT.
  * stream: where a write tells of itself, so that writes of one stream go one
- *	   after the other; {id} stands for the input.
+ *	   after the other, or what is followed; {id} stands for the input.
  * status, answer: of success; tbl/schema/<answer>.json has its form.
  *
  *	INPUT(name, where, kind, missing, min, max, text)
@@ -52,6 +52,26 @@ OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
     "Whether the server is up, in the form that today's clients ask for.", )
 OPERATION(livez, GET, "/livez", FRONT, ANYONE, LOCAL, NONE, "", 200, livez,
     "200 while the process answers at all.", )
+OPERATION(lobby_events, GET, "/api/events", FRONT, READER, OWN, NONE,
+    "lobby", 200, events,
+    "The tenant's events behind a number; where there are none, as soon as "
+    "there are some.",
+    INPUT(since, QUERY, cursor, none, 0, 0,
+	"Where the client stopped. Without it: from now on.")
+    INPUT(limit, QUERY, integer, none, 1, 1000,
+	"At most so many events; 100 without it.")
+    INPUT(wait, QUERY, integer, none, 0, 60,
+	"How many seconds to wait for the first event; 0 without it.")
+    INPUT(ticket, QUERY, ticket, none, 0, 0,
+	"In place of a token."))
+OPERATION(lobby_stream, GET, "/api/stream", FRONT, READER, OWN, NONE,
+    "lobby", 200, event_stream,
+    "The tenant's events as they happen (Server-Sent Events).",
+    INPUT(since, QUERY, cursor, none, 0, 0,
+	"Where the client stopped, unless Last-Event-ID says it. Without "
+	"either: from now on.")
+    INPUT(ticket, QUERY, ticket, none, 0, 0,
+	"In place of a token."))
 OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     metrics,
     "All counters of all processes in Prometheus' text format.", )
@@ -96,6 +116,19 @@ OPERATION(session_event_create, POST, "/api/sessions/{id}/events", FRONT,
 	"custom. and a name of letters, digits, dots, - and _.")
     INPUT(data, BODY, object, input_missing, 2, 4096,
 	"An object, handed on as it is."))
+OPERATION(session_events, GET, "/api/sessions/{id}/events", FRONT, READER,
+    OWN, NONE, "session:{id}", 200, events,
+    "A session's events behind a number; where there are none, as soon as "
+    "there are some.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(since, QUERY, cursor, none, 0, 0,
+	"Where the client stopped. Without it: from now on.")
+    INPUT(limit, QUERY, integer, none, 1, 1000,
+	"At most so many events; 100 without it.")
+    INPUT(wait, QUERY, integer, none, 0, 60,
+	"How many seconds to wait for the first event; 0 without it.")
+    INPUT(ticket, QUERY, ticket, none, 0, 0,
+	"In place of a token."))
 OPERATION(session_get, GET, "/api/sessions/{id}", FRONT, READER, READ, NONE,
     "", 200, session,
     "One session.",
@@ -111,6 +144,15 @@ OPERATION(session_list, GET, "/api/sessions", FRONT, READER, READ, NONE, "",
 	"At most so many, or all.")
     INPUT(offset, QUERY, skip, none, 0, 1000000000,
 	"So many of the newest are left out. What is no number counts as 0."))
+OPERATION(session_stream, GET, "/api/sessions/{id}/stream", FRONT, READER,
+    OWN, NONE, "session:{id}", 200, event_stream,
+    "A session's events as they happen (Server-Sent Events).",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(since, QUERY, cursor, none, 0, 0,
+	"Where the client stopped, unless Last-Event-ID says it. Without "
+	"either: from now on.")
+    INPUT(ticket, QUERY, ticket, none, 0, 0,
+	"In place of a token."))
 OPERATION(session_unarchive, POST, "/api/sessions/{id}/unarchive", FRONT,
     ADMIN, WRITE, NONE, "session:{id}", 200, success,
     "Puts an archived session back into the default list.",

@@ -103,7 +103,8 @@ OPTION(live_messages, count, "600", 1, 1000000, RELOAD,
     "Messages that one live client may send in a minute. Past it, it is "
     "closed and told when to come back.")
 OPTION(live_ping, span, "25s", 100, 3600000, RELOAD,
-    "A live client of whom nothing was heard for so long is pinged.")
+    "After how long without anything to say a live client is sent a sign of "
+    "life.")
 OPTION(live_sign_in, span, "30s", 100, 3600000, RELOAD,
     "How long a live client may stay without signing in.")
 OPTION(live_silence, span, "60s", 100, 3600000, RELOAD,

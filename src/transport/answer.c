@@ -335,7 +335,9 @@ count(const struct op *op)
 		COUNT(requests_4xx);
 	else
 		COUNT(requests_5xx);
-	HISTOGRAM_ADD(request, op->answer_us - op->arrival_us);
+	/* How long somebody wanted to wait says nothing about us. */
+	if (!op->was_held)
+		HISTOGRAM_ADD(request, op->answer_us - op->arrival_us);
 }
 
 void
@@ -376,7 +378,8 @@ answer_prepare(struct peer *peer)
 	req->res.reason = status_reason(answer->status);
 	/* 204 and 304 have no length, because they have no body. */
 	req->res.content_length = answer->status == 204 ||
-	    answer->status == 304 ? SIZE_MAX : answer->body.len;
+	    answer->status == 304 || op->is_stream ? SIZE_MAX :
+	    answer->body.len;
 	if (answer->has_to_close)
 		req->http1_is_persistent = 0;
 	count(op);

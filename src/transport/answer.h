@@ -3,8 +3,8 @@
  * From an op's answer to bytes of HTTP: headers, tags, compression.
  *
  * Holds always:
- *  1. Every answer has a length, or is one that has no body; HEAD gets the
- *     headers of GET and no body.
+ *  1. Every answer has a length, or is one that has no body, or a stream;
+ *     HEAD gets the headers of GET and no body.
  *  2. No answer tells what software made it.
  *  3. A tag is strong: the same tag, the same bytes. What is compressed has
  *     a tag of its own.

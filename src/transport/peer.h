@@ -13,6 +13,9 @@
  *	  input   no request   reads nor   on its way  between
  *	  yet     yet	       writes		       requests
  *
+ * Where a request is held, reading is only watching (transport/held), and
+ * that is WORKING, too.
+ *
  * Holds always:
  *  1. A peer lives as long as its socket; on_close ends both.
  *  2. What it took of the host's quotas it gives back, exactly once; if its
@@ -40,6 +43,8 @@
 #define REFUSED_MAX 256		/* open at once, of those over a limit */
 #define LOOK_MOST_MS 100
 
+struct stream;
+
 enum peer_state {
 	PEER_NEW,
 	PEER_QUIET,
@@ -55,6 +60,7 @@ struct peers {
 	const struct op_ground *ground;
 	struct networks	 trusted;
 	struct peer	*first;
+	struct stream	*streams;	/* that have something to send */
 	unsigned	 count;
 	unsigned	 refused;	/* of them over a limit */
 	bool		 is_draining;
@@ -91,6 +97,9 @@ struct peer {
 	unsigned	 requests;
 	h2o_req_t	*req;
 	struct op	*op;
+	bool		 is_held;	/* transport/held */
+	bool		 has_more;	/* was sent behind what is held */
+	struct stream	*stream;	/* NULL: its answer is none */
 
 	/* As it was at the last look. */
 	enum peer_state	 state;

@@ -17,6 +17,8 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
+#include "transport/held.h"
+#include "transport/stream.h"
 
 #define LOOK_LEAST_MS 10
 #define LOOK_SHARE 20			/* of the time, at most one part */
@@ -41,7 +43,7 @@ state_of(const struct peer *peer)
 
 	if (h2o_socket_is_writing(sock))
 		return (PEER_WRITING);
-	if (!h2o_socket_is_reading(sock))
+	if (peer->is_held || !h2o_socket_is_reading(sock))
 		return (PEER_WORKING);
 	if (sock->input->size > 0)
 		return (PEER_ARRIVING);
@@ -173,6 +175,10 @@ look(struct peers *peers, int64_t now)
 		held += bytes_held(peer);
 		if (now - peer->since_ms >= patience(peer))
 			lose_patience(peer, now);
+		if (peer->is_held)
+			held_look(peer);
+		if (peer->stream != NULL)
+			stream_look(peer, now);
 	}
 	keep_within_memory(peers, held);
 	linger_look(&peers->lingering, now);
@@ -185,6 +191,7 @@ on_turns_end(struct peers *peers)
 {
 	int64_t now;
 
+	streams_flush(peers);
 	if (peers->count + peers->lingering.count == 0) {
 		timer_stop(loop_timers(peers->loop), &peers->tick);
 		return;

@@ -13,13 +13,18 @@
 #include "core/health.h"
 #include "core/input.h"
 #include "core/json.h"
+#include "core/poll.h"
 #include "core/query.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
+#include "core/ticket.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
 #include "transport/forwarded.h"
+#include "transport/held.h"
 #include "transport/router.h"
+#include "transport/sse.h"
+#include "transport/stream.h"
 
 struct rest {
 	unsigned	 magic;
@@ -161,8 +166,42 @@ on_answer(struct op *op)
 		op_destroy(&op);
 		return;
 	}
+	held_end(peer);
 	answer_send(peer);
 }
+
+static void
+on_hold(struct op *op)
+{
+	held_begin(op->transport);
+}
+
+static void
+on_begin(struct op *op)
+{
+	stream_begin(op->transport);
+}
+
+static void
+on_send(struct op *op, struct bytes *bytes, enum op_piece piece)
+{
+	stream_send(op->transport, bytes, piece);
+}
+
+static bool
+on_has_room(struct op *op)
+{
+	return (stream_has_room(op->transport));
+}
+
+static void
+on_end(struct op *op)
+{
+	stream_end(op->transport);
+}
+
+static const struct op_carrier carrier = { on_hold, on_begin, on_send,
+    on_has_room, on_end };
 
 /*
  * What the operations want to know of the headers, in one walk. Of one that
@@ -181,6 +220,7 @@ read_headers(struct op *op, const h2o_req_t *req)
 		{ TEXT("x-request-id"), &id, false },
 		{ TEXT("authorization"), &op->authorization, true },
 		{ TEXT("idempotency-key"), &op->idempotency_key, true },
+		{ TEXT("last-event-id"), &op->last_event_id, false },
 		{ TEXT("origin"), &op->origin, true },
 	};
 
@@ -221,6 +261,7 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 	peer->requests++;
 	op->transport = peer;
 	op->on_answer = on_answer;
+	op->carrier = &carrier;
 	op->door = peer->door;
 	op->arrival_us = loop_arrival_us(rest->loop);
 	op->method = text_of_iovec(req->input.method);
@@ -468,13 +509,17 @@ on_request_end(h2o_logger_t *logger, h2o_req_t *req)
 	struct op *op = peer->op;
 
 	(void)logger;
+	held_end(peer);
+	stream_free(peer);
 	if (op == NULL)
 		return;
 	if (op->ground->conf->access_log && op->is_answered)
 		log_access(peer);
 	peer->op = NULL;
 	peer->req = NULL;
-	if (op->is_answered)
+	if (op->holder != NULL)
+		op->holder->on_gone(op);
+	if (op->is_answered || op->was_held)
 		op_destroy(&op);
 	else
 		op->transport = NULL;

@@ -88,8 +88,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sign(head, payload, &buf);
 		compact = buf_text(&buf);
 	}
-	if (token_read(keys, 2, compact, NOW, &arena, &token) == TOKEN_GOOD)
+	if (token_read(keys, 2, compact, NOW, &arena, &token) == TOKEN_GOOD) {
 		check_good(compact, &token, &arena);
+		/* What is believed can be shown. */
+		must(token_parts(compact, &arena, &head, &payload));
+	} else if (token_parts(compact, &arena, &head, &payload))
+		must(head.len > 1 && payload.len > 1);
 	buf_fini(&buf);
 	arena_fini(&arena);
 	return (0);

@@ -2,7 +2,7 @@
 --
 -- What the catalogue has to say about roles and row-level security.
 
-SELECT plan(17);
+SELECT plan(18);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
 CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version', 'host',
@@ -120,6 +120,15 @@ SELECT is_empty($$
 	AND NOT has_table_privilege('partyline_fleet', oid, 'SELECT')
 	AND NOT has_table_privilege('partyline_server', oid, 'SELECT')
 $$, 'no table is out of reach');
+
+-- Streams it locks itself.
+SELECT is_empty($$
+	SELECT o.relname FROM ours o WHERE o.relrowsecurity
+	AND has_table_privilege('partyline_server', o.oid, 'UPDATE')
+	AND o.relname <> 'stream' AND (SELECT p.prosrc FROM pg_proc p
+	    WHERE p.oid = 'api.tenant_hold'::regproc)
+	    !~ ('FROM partyline\.' || o.relname || ' ')
+$$, 'who removes a tenant locks first what his writers lock');
 
 SELECT is_empty($$
 	SELECT c.conrelid::regclass FROM pg_constraint c

@@ -226,6 +226,8 @@ static const struct frame_case {
 	/* Closing. */
 	{ "a close without a code", 0, "[88 ]", "C1005()" },
 	{ "a close of one byte", 0, "[88 a]", "E1002" },
+	{ "a close of one byte that begins a code", 0, "[88 #03]<e8>",
+	    "E1002" },
 	{ "a close with a code", 0, "[88 #03e8]", "C1000()" },
 	{ "a close with a reason", 0, "[88 #03e8627965]", "C1000(bye)" },
 	{ "a reason of 123 bytes", 0, "[88 #03e8+123]", "C1000#123" },

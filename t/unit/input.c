@@ -41,6 +41,8 @@ static const struct input_row other_inputs[] = {
 	QUERY("color", choice, none, 0, 0),
 	QUERY("limit", page, none, 0, 50),
 	QUERY("offset", skip, none, 0, 50),
+	QUERY("since", cursor, none, 0, 0),
+	QUERY("ticket", ticket, none, 0, 0),
 	{ .name = NULL }
 };
 static const struct operation_row other_row = { .name = "other",
@@ -296,6 +298,26 @@ test_words(void)
 }
 
 static void
+test_cursors(void)
+{
+	test("cursors and tickets are handed on as they are");
+	ok(reads_query("since=41"));
+	is_text(input("since"), "41");
+	ok(reads_query("since=k3:41&ticket=a.b"));
+	is_text(input("since"), "k3:41");
+	is_text(input("ticket"), "a.b");
+	ok(reads_query("since=k3%3A41&ticket="));
+	is_text(input("since"), "k3:41");
+	is_text(input("ticket"), "");
+	ok(!reads_query("since="));
+	error_is("since must be a number, or an epoch, a colon and a number");
+	ok(!reads_query("since=-1"));
+	ok(!reads_query("since=:1"));
+	ok(!reads_query("since=k3:"));
+	ok(!reads_query("since=1:2:3"));
+}
+
+static void
 test_wholes(void)
 {
 	test("an object is exactly what was written");
@@ -385,6 +407,7 @@ main(void)
 	test_bodies();
 	test_numbers();
 	test_words();
+	test_cursors();
 	test_wholes();
 	test_paths();
 	test_pages();

@@ -64,26 +64,45 @@ check_sending(void)
 static void
 send_late(struct owner *owner)
 {
-	if (owner->looks++ == 0)
+	if (owner->rooms++ == 0)
 		send_string(owner, "late", SOCK_NUMBERED, 0);
+}
+
+static bool
+before_wait(unsigned *waits)
+{
+	++*waits;
+	return (true);
+}
+
+static void
+after_wait(unsigned *waits)
+{
+	(void)waits;
 }
 
 static void
 check_late(void)
 {
 	struct owner one = { 0 };
+	unsigned waits = 0;
 	struct buf got;
-	int64_t began;
 
 	buf_init(&got, BUF_NO_LIMIT);
 	test("what is sent after ours at a turn's end does not wait");
 	owner_open(&one, false);
+	until(one.looks == 1);
 	loop_turn(loop, 0);
 	loop_at_turns_end(loop, send_late, &one);
 	loop_turn(loop, 0);
-	began = clock_ms();
+	loop_around_wait(loop, before_wait, after_wait, &waits);
 	loop_turn(loop, 5000);
-	ok(clock_ms() - began < 2000);
+	is(waits, 0);
+	is(sock_queued(one.sock), 0);
+	loop_turn(loop, 5);
+	is(waits, 1);
+	loop_around_wait(loop, (bool (*)(unsigned *))NULL, after_wait,
+	    &waits);
 	until(client_read(one.client, &got) && got.len == 4);
 	loop_leave_turns_end(loop, &one);
 	owner_close(&one);

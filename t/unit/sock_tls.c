@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/count.h"
 #include "sock_pair.h"
 
 static SSL_CTX *server;
@@ -326,6 +327,37 @@ check_old(void)
 }
 
 static void
+send_live(const char *what, uint64_t key)
+{
+	send_string(&one, what, SOCK_LIVE, key);
+}
+
+static void
+check_live(void)
+{
+	struct bytes *large = bytes_create(1 << 20);
+	uint64_t before = counts->counters[COUNTER_sock_drops];
+	unsigned sent = 0;
+	pid_t pid;
+
+	test("TLS: a LIVE one takes the place of one of its key alone");
+	memset(large->at, '.', large->len);
+	pid = begin_pair(client_of_old, true);
+	sock_send(one.sock, large, SOCK_NUMBERED, 0);
+	until(sock_queued(one.sock) == 0);
+	send_live("first", 1);
+	while (sock_has_room(one.sock))
+		send_number(&one, ++sent);
+	send_live("second", 2);
+	is(counts->counters[COUNTER_sock_drops] - before, 0);
+	send_live("first again", 1);
+	is(counts->counters[COUNTER_sock_drops] - before, 1);
+	ok(write(go[1], "", 1) == 1);
+	end_pair(pid);
+	bytes_give(&large);
+}
+
+static void
 cut_self(struct owner *owner)
 {
 	sock_cut(owner->sock, "cut by itself");
@@ -377,6 +409,7 @@ main(void)
 	check_early();
 	check_slow();
 	check_old();
+	check_live();
 	check_cut();
 	SSL_CTX_free(server);
 	return (done());

@@ -66,6 +66,23 @@ test_flag(void)
 	ok(!was_woken(1, 0));
 	ok(wake_take_news(segment, 1));
 
+	test("what was not read out is taken once more");
+	wake_has_more(segment, 1);
+	ok(wake_take_news(segment, 1));
+	ok(!wake_take_news(segment, 1));
+
+	test("who has a role is told, whoever else there is");
+	for (unsigned i = 0; i < 4; i++) {
+		wake_take_news(segment, i);
+		atomic_store(&segment->slots[i].role,
+		    i == 1 ? ROLE_RELAY : ROLE_WORKER);
+	}
+	wake_before_sleep(segment, 1);
+	wake_role(segment, ROLE_RELAY);
+	ok(was_woken(1, 0));
+	for (unsigned i = 0; i < 4; i++)
+		is(wake_take_news(segment, i), i == 1);
+
 	test("reading an empty descriptor does not block");
 	uint64_t times;
 

@@ -99,24 +99,12 @@ sub partyline {
 		T::Evidence::record(option => $1)
 		    if $words[$at - 1] eq '--set' && $words[$at] =~ /^(\w+)=/;
 	}
-	record_refusal($result{err}) if $result{exit} == 65;
 	if ($reports ne '') {
 		require Test::More;
 		Test::More::fail("partyline @words: no sanitizer report");
 		Test::More::diag($reports);
 	}
 	return \%result;
-}
-
-# A refusal by the database is told in the words of its row.
-sub record_refusal {
-	my ($complaint) = @_;
-
-	require T::Table;
-	T::Evidence::record(error => map { $_->{name} }
-		grep { $complaint =~ /^partyline: \Q$_->{text}\E/m }
-		T::Table->rows('errors'));
-	return;
 }
 
 sub slurp {

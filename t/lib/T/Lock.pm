@@ -21,9 +21,10 @@ sub new {
 	my $name = "lock-$$-" . ++$made;
 	local $ENV{PGAPPNAME} = $name;
 
-	open my $to, '|-', T::Run::postgres_bin() . '/psql', qw(-X -q -o
-	    /dev/null), '-U', $T::Db::super, '-h', T::Run::sockets(), '-d',
-	    $db->name or die "psql: $!\n";
+	my $pid = open my $to, '|-', T::Run::postgres_bin() . '/psql',
+	    qw(-X -q -o /dev/null), '-U', $T::Db::super, '-h',
+	    T::Run::sockets(), '-d', $db->name;
+	die "psql: $!\n" if !$pid;
 	$to->autoflush(1);
 	print $to "BEGIN;\n$statement;\n";
 	wait_until {
@@ -31,7 +32,7 @@ sub new {
 			. "application_name = '$name' AND "
 			. "state = 'idle in transaction' AND "
 			. "query NOT LIKE 'BEGIN%'") == 1
-	} or die "nothing is locked by: $statement\n";
+	} or kill(KILL => $pid), die "nothing is locked by: $statement\n";
 	return bless { to => $to, owner => $$ }, $class;
 }
 

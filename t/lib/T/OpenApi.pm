@@ -142,8 +142,9 @@ sub wrong_body {
 	my $type = ($answer->{headers}{'content-type'} // '') =~ s/;.*//r;
 	my $media = $content->{$type}
 	    // return "the media type is '$type'";
-	my $value = eval { $json->decode(inflated($answer->{body})) };
+	my $value = inflated($answer->{body});
 
+	$value = eval { $json->decode($value) } if $type eq 'application/json';
 	return "the body is no JSON: $answer->{body}" if $@;
 	return T::Schema::wrong($value, $media->{schema}, $root, '');
 }
