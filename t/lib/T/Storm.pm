@@ -34,6 +34,8 @@ use T::OwnRedis;
 use T::Run;
 use T::Server;
 use T::Storm::Client;
+use T::Storm::Poll;
+use T::Storm::Sse;
 use T::Storm::Trouble;
 use T::Storm::WebSocket;
 use T::Storm::Writer;
@@ -49,7 +51,8 @@ sub new {
 		clients_count => 24,
 		sessions_count => 4,
 		writers_count => 3,
-		doors    => ['T::Storm::WebSocket'],
+		doors    => [qw(T::Storm::WebSocket T::Storm::Sse
+			T::Storm::Poll)],
 		%options,
 		wrongs   => [],
 		events   => {},		# stream => [number => envelope]

@@ -145,6 +145,7 @@ sub turn {
 		$self->{tick} = $now + 0.7;
 		$self->{door}->tick($now);
 	}
+	$self->{door}->turn($now);
 	return;
 }
 

@@ -45,6 +45,8 @@ sub place {
 	return $self->{place}{$stream};
 }
 
+sub is_asking { return defined $_[0]{asked}{ $_[1] } }
+
 sub asks {
 	my ($self, $stream, $cursor, %how) = @_;
 

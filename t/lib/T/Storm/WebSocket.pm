@@ -6,7 +6,7 @@ package T::Storm::WebSocket;
 # A door is made by open($client, $address) and then driven by its client:
 #	sockets()	what it reads from, now
 #	read($socket)	there is something
-#	tick($now)	now and then
+#	turn($now)	always, and tick($now) now and then
 #	is_over()	undef, or { why, after } with the seconds to wait
 #	is_settled()	every stream was answered
 #	unfollow($s)	one stream less, until is_leaving($s) is false again;
@@ -49,6 +49,7 @@ sub open {
 
 sub sockets { return $_[0]{over} ? () : $_[0]{socket} }
 sub is_over { return $_[0]{over} }
+sub turn    { return }
 
 sub is_settled {
 	my ($self) = @_;
