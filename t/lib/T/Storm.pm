@@ -286,19 +286,33 @@ sub settle {
 	return;
 }
 
+sub logged {
+	my ($self) = @_;
+
+	return split /\n/, $self->sql('SELECT stream, seq, payload FROM '
+		. 'partyline.event WHERE tenant_id = 1 UNION SELECT stream, '
+		. 'seq, payload FROM public.kept');
+}
+
 # Each event that anybody heard is in the log, the same; nothing is twice.
 sub compare {
 	my ($self) = @_;
 	my (%log, %marks);
 
-	for my $line (split /\n/, $self->sql('SELECT stream, seq, payload '
-		. 'FROM partyline.event WHERE tenant_id = 1 UNION ALL '
-		. 'SELECT stream, seq, payload FROM public.kept')) {
+	for my $line ($self->logged) {
 		my ($stream, $seq, $payload) = split /\|/, $line, 3;
 
+		$self->wrong("$stream $seq is there twice")
+		    if defined $log{$stream}[$seq];
 		$log{$stream}[$seq] = $payload;
 		$marks{$1}{"$stream $seq"} = 1
 		    if $payload =~ /"(?:mark|notes)":"(w\d+-n\d+)"/;
+	}
+	for my $stream (sort keys %log) {
+		my $stored = $log{$stream};
+
+		$self->wrong("$stream has no $_")
+		    for grep { !defined $stored->[$_] } 1 .. $#$stored;
 	}
 	for my $stream (sort keys %{ $self->{events} }) {
 		my $events = $self->{events}{$stream};
