@@ -184,7 +184,8 @@ subtest 'a writer that dies before it tells' => sub {
 		ok($ears[1]->follow($id, since => $at)->{recovered}, 'on');
 		all_hear($id, $fault, 4, @ears);
 		is_deeply([@heard, $ears[1]->numbers("session:$id")],
-			[$heard[0] .. head($id)], "$fault: nothing is left out");
+			[$heard[0] .. head($id)],
+			"$fault: nothing is left out");
 	}
 };
 

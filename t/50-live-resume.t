@@ -95,7 +95,8 @@ subtest 'since' => sub {
 			ok(!$answer->{resync}, "since $name: no resync");
 			has_all($live, $stream, $after, "since $name: all "
 				. 'after it');
-			my ($first) = grep { $live->{heard}[$_][0] eq 'subscribed'
+			my ($first) = grep {
+				$live->{heard}[$_][0] eq 'subscribed'
 			} 0 .. $#{ $live->{heard} };
 			is($live->{heard}[1][0], 'subscribed',
 				"since $name: and nothing before the answer");

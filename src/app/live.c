@@ -31,7 +31,8 @@ read_since(struct client *client, struct json_object *message,
 	*cursor = (struct cursor){ .kind = CURSOR_NONE };
 	if (cursor_read_json(json_in_member(message, "since"), cursor))
 		return (true);
-	live_complain(client, "since must be a number or {\"epoch\",\"seq\"}", 0);
+	live_complain(client, "since must be a number or "
+	    "{\"epoch\",\"seq\"}", 0);
 	return (false);
 }
 
@@ -346,7 +347,7 @@ on_look(struct live *live)
 	timer_set(loop_timers(live->service->loop), &live->look, LOOK_MS);
 }
 
-/* So many of those who were there may stay for now. */
+/* So many of those who were there may still stay. */
 static unsigned
 may_stay(const struct live *live)
 {

@@ -11,6 +11,7 @@
 #include "core/input.h"
 #include "core/json.h"
 #include "core/query.h"
+#include "plat/ring.h"
 
 /* A row of each kind from each place beside the program's own. */
 #define ALL(where)							\
@@ -24,6 +25,8 @@ static const struct input_row from_query[] = {
 	ALL(INPUT_QUERY),
 	{ "page", INPUT_QUERY, INPUT_page, ERR_none, 0, 50, NULL, "" },
 	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "" },
+	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "" },
+	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "" },
 	{ .name = NULL }
 };
 static const struct input_row from_body[] = {
@@ -97,6 +100,22 @@ is_object(const struct op *op, text t)
 	return (is_so);
 }
 
+/* <number>, or <epoch>:<number> */
+static bool
+is_cursor(text t)
+{
+	const char *colon = memchr(t.at, ':', t.len);
+	size_t epoch = colon == NULL ? 0 : (size_t)(colon - t.at);
+
+	if (colon == NULL)
+		return (is_number(t, 0, INT64_MAX - 1));
+	for (size_t i = 0; i < epoch; i++)
+		if (t.at[i] <= ' ' || t.at[i] >= '\x7f')
+			return (false);
+	return (epoch >= 1 && epoch <= RING_EPOCH_MAX && is_number(
+	    text_from(colon + 1, t.len - epoch - 1), 0, INT64_MAX - 1));
+}
+
 static bool
 is_fit(const struct op *op, const struct input_row *input, text t)
 {
@@ -124,6 +143,10 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		    len <= input->max);
 	case INPUT_ids:
 		return (is_array_of_ids(t, input->max));
+	case INPUT_cursor:
+		return (is_cursor(t));
+	case INPUT_ticket:
+		return (true);
 	case INPUT_KINDS:
 		break;
 	}

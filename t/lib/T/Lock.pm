@@ -44,21 +44,23 @@ sub waiting {
 		wait_event_type = 'Lock' AND datname = current_database()});
 }
 
+# Once it returns nothing is locked any more: psql ends only after PostgreSQL
+# has answered, while PostgreSQL lets go later of a client that just leaves.
+sub let_go {
+	my ($self, $end) = @_;
+	my $to = delete $self->{to} // return;
+	local ($?, $SIG{PIPE}) = (0, 'IGNORE');
+
+	print $to $end // 'ROLLBACK', ";\n";
+	close $to;
+	return;
+}
+
 # The same, and what the statement did stays done.
 sub commit {
 	my ($self) = @_;
 
-	print { $self->{to} } "COMMIT;\n";
-	return $self->let_go;
-}
-
-sub let_go {
-	my ($self) = @_;
-	my $to = delete $self->{to} // return;
-
-	local $?;
-	close $to;
-	return;
+	return $self->let_go('COMMIT');
 }
 
 sub DESTROY {
