@@ -9,6 +9,7 @@ package T::OwnPostgres;
 #	    database_url => $postgres->url });	 nothing else is run's
 #	$postgres->kill9;	all of it, at once
 #	$postgres->crash;	a backend of it, so that it recovers in place
+#	kill STOP => $postgres->backend;
 #	$postgres->spawn;	again, as soon as nothing of it is left
 #	$postgres->query($sql);	undef where it cannot be asked
 
@@ -127,11 +128,18 @@ sub quit {
 }
 
 # One of its clients' processes.
+sub backend {
+	my ($self) = @_;
+
+	return $self->query('SELECT pid FROM pg_stat_activity WHERE '
+		. q{backend_type = 'client backend' AND pid <>
+		pg_backend_pid() ORDER BY random() LIMIT 1}, 'postgres')
+	    || undef;
+}
+
 sub crash {
 	my ($self) = @_;
-	my $pid = $self->query('SELECT pid FROM pg_stat_activity WHERE '
-		. q{backend_type = 'client backend' AND pid <>
-		pg_backend_pid() ORDER BY random() LIMIT 1}, 'postgres');
+	my $pid = $self->backend;
 
 	kill KILL => $pid if $pid;
 	return;

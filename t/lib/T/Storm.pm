@@ -90,7 +90,7 @@ sub make_host {
 	my ($self) = @_;
 
 	return T::Server->start(quickstart => 1, wait => 'readyz',
-		workers => 2, set => {
+		workers => one_of(1, 2, 2, 3), set => {
 		database_url    => $self->{postgres}->url,
 		redis_url       => $self->{redis}->url,
 		redis_prefix    => $self->{redis}->prefix,
@@ -99,10 +99,10 @@ sub make_host {
 		drain_spread    => '1s',
 		drain_timeout   => '5s',
 		gap_max         => 100000,
-		hold_max        => 16,
-		ring_size       => '256KiB',
-		ring_record_max => '2KiB',
-		socket_queue    => '16KiB',
+		hold_max        => one_of(1, 16, 256),
+		ring_size       => one_of(qw(64KiB 256KiB 1MiB)),
+		ring_record_max => one_of(qw(1KiB 2KiB 8KiB)),
+		socket_queue    => one_of(qw(16KiB 64KiB)),
 		socket_send_buffer => '4KiB',
 		live_messages   => 1000000,
 		access_log      => 'off',

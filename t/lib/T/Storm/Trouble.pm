@@ -44,15 +44,24 @@ sub kill_one {
 	return $pid;
 }
 
-sub stop_a_worker {
-	my ($self) = @_;
-	my $pid = $self->kill_one('worker', 'STOP') // return;
+# It hears and says nothing for a while.
+sub pause_for {
+	my ($self, $pid, $seconds) = @_;
 
+	kill STOP => $pid;
 	$self->{stopped}{$pid} = 1;
-	$self->later(0.2 + rand 2, sub {
+	$self->later($seconds, sub {
 		kill CONT => $pid;
 		delete $self->{stopped}{$pid};
 	});
+	return;
+}
+
+sub stop_one {
+	my ($self, $role) = @_;
+	my $pid = $self->kill_one($role, 'STOP') // return;
+
+	$self->pause_for($pid, 0.2 + rand 2);
 	return;
 }
 
@@ -79,6 +88,15 @@ sub hurt_redis {
 	return;
 }
 
+# All the time: what hosts do not tell each other, they find.
+sub without_redis {
+	my ($self) = @_;
+
+	$self->note('Redis is gone');
+	$self->{storm}{redis}->stop;
+	return;
+}
+
 # Until it runs again; what is left of the former one goes by itself.
 sub raise_postgres {
 	my ($self) = @_;
@@ -99,9 +117,15 @@ sub hurt_postgres {
 	if ($how < 0.4) {
 		$self->note('PostgreSQL is killed');
 		$self->{storm}{postgres}->kill9;
-	} elsif ($how < 0.7) {
+	} elsif ($how < 0.55) {
 		$self->note('PostgreSQL restarts');
 		$self->{storm}{postgres}->quit;
+	} elsif ($how < 0.8) {
+		# Whatever it does: perhaps it holds the lock of a stream.
+		$self->note('a backend of PostgreSQL stops');
+		my $pid = $self->{storm}{postgres}->backend // return;
+		$self->pause_for($pid, 0.1 + rand 1.5);
+		return;
 	} else {
 		$self->note('PostgreSQL loses a backend');
 		$self->{storm}{postgres}->crash;
@@ -147,14 +171,23 @@ sub forget_events {
 	return;
 }
 
-# One of the two stays, and one at a time goes.
+# One of the two stays, and one at a time goes: it is told, or its master is
+# killed, and then the others leave by themselves.
 sub restart_host {
 	my ($self) = @_;
 
 	return if $self->{restarts};
-	$self->{restarts} = $self->{storm}->host;
-	$self->note('a host stops');
-	$self->{restarts}->signal('TERM');
+	my $host = $self->{restarts} = $self->{storm}->host;
+	if (rand() < 0.6) {
+		$self->note('a host stops');
+		$host->signal('TERM');
+	} else {
+		$self->note('a master is killed');
+		$self->count;
+		$self->{left} = [map { $host->pids($_) }
+			qw(worker relay jobs)];
+		$host->kill9;
+	}
 	$self->later(0.2, sub { $self->raise_host });
 	return;
 }
@@ -163,15 +196,16 @@ sub raise_host {
 	my ($self) = @_;
 	my $host = $self->{restarts};
 
-	if ($host->is_running) {
+	if ($host->is_running
+	    || grep { kill 0 => $_ } @{ $self->{left} // [] }) {
 		$self->later(0.1, sub { $self->raise_host });
 		return;
 	}
 	$self->{storm}->wrong("a host ends with $host->{exit}")
-	    if $host->{exit} != 0;
+	    if ($host->{exit} // 0) != 0;
 	$self->note('and starts again');
 	$host->spawn;
-	delete $self->{restarts};
+	delete @$self{qw(restarts left)};
 	return;
 }
 
@@ -192,11 +226,12 @@ my @happens = (
 	[14, sub { $_[0]->kill_one('worker', 'KILL') }],
 	[7,  sub { $_[0]->kill_one('relay', 'KILL') }],
 	[2,  sub { $_[0]->kill_one('jobs', 'KILL') }],
-	[6,  \&stop_a_worker],
+	[6,  sub { $_[0]->stop_one('worker') }],
+	[2,  sub { $_[0]->stop_one('relay') }],
 	[6,  \&hurt_redis],
-	[5,  \&hurt_postgres],
+	[8,  \&hurt_postgres],
 	[4,  sub { $_[0]->note('a reload'); $_[0]{storm}->host->hup }],
-	[2,  \&restart_host],
+	[3,  \&restart_host],
 	[4,  \&renew],
 	[4,  \&forget_events],
 	[8,  sub { $_[0]->client->hang_up }],
@@ -218,6 +253,7 @@ sub one_of_all {
 sub plan {
 	my ($self, $seconds) = @_;
 
+	$self->later(0.1, sub { $self->without_redis }) if rand() < 0.1;
 	for (my $at = 0.3; $at < $seconds; $at += 0.05 + rand 0.4) {
 		my $what = one_of_all();
 
