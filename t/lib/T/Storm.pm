@@ -129,11 +129,14 @@ sub make_ground {
 	return;
 }
 
+# It may still be recovering.
 sub sql {
 	my ($self, $sql) = @_;
+	my $answer;
 
-	return $self->{postgres}->query($sql)
-	    // die "PostgreSQL refused $sql\n";
+	wait_until { defined($answer = $self->{postgres}->query($sql)) } 20
+	    or die "PostgreSQL refused $sql\n";
+	return $answer;
 }
 
 sub make_session {

@@ -15,6 +15,7 @@ use strict;
 use warnings;
 use List::Util   ();
 use Scalar::Util qw(weaken);
+use T::Run;
 
 sub new {
 	my ($class, $storm) = @_;
@@ -209,6 +210,22 @@ sub raise_host {
 	return;
 }
 
+# The worst moments, which a kill seldom meets.
+my @moments = qw(db_lost_after_send db_lost_before_sync
+    writer_dies_before_bump writer_dies_before_reply writer_dies_before_ring);
+
+sub meet_a_moment {
+	my ($self) = @_;
+	my $fault  = one_of(@moments);
+
+	return if !T::Run::has('WITH_FAULTS');
+	$self->note("armed: $fault");
+	$self->count;
+	# There may be nobody who could be asked.
+	$self->{storm}->host->partyline('fault', 'arm', $fault, 1);
+	return;
+}
+
 sub lull {
 	my ($self) = @_;
 	my $client = $self->client;
@@ -232,6 +249,7 @@ my @happens = (
 	[8,  \&hurt_postgres],
 	[4,  sub { $_[0]->note('a reload'); $_[0]{storm}->host->hup }],
 	[3,  \&restart_host],
+	[16, \&meet_a_moment],
 	[4,  \&renew],
 	[4,  \&forget_events],
 	[8,  sub { $_[0]->client->hang_up }],
