@@ -127,7 +127,7 @@ subtest 'one event' => sub {
 	refused($bot->post(path($_), event('{}')), 404, 'session_not_found',
 		error => 'Session not found')
 	    for $id, 999, 0, -1, 'x', '9223372036854775808';
-	refused($bot->get(path(past())), 405, 'method_not_allowed');
+	refused($bot->request(PUT => path(past())), 405, 'method_not_allowed');
 };
 
 subtest 'who may' => sub {

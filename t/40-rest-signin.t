@@ -252,7 +252,8 @@ subtest 'tickets' => sub {
 	is_deeply($made->{json}, { stream => 'lobby', expiresIn => 60 },
 		'what is said');
 	push @secrets, $ticket;
-	like($ticket, qr/^[0-9a-f]{64}$/, 'a ticket');
+	like($ticket, qr/^[0-9a-f]{64}\.\d{13}\.\d{10}\.[0-9a-f]*$/,
+		'a ticket');
 	is($db->query('SELECT hash, stream, caller, role, round(extract(epoch'
 		. ' FROM expires_at - now()) / 10) FROM partyline.ticket'),
 		sha256_hex($ticket) . '|lobby|admin:Vi|viewer|6',

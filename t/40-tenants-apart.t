@@ -165,6 +165,8 @@ sub story {
 		(map { $event->(1, { n => $_ }) } 1 .. 3),
 		$event->(1, { n => 4 }, 'k'), $event->(1, { n => 4 }, 'k'),
 		$event->(1, { n => 5 }, 'k'), $event->(2, { n => 6 }, 'k'),
+		(map { ['viewer', GET => "/api/sessions/1/$_?since=2"] }
+			qw(events stream)),
 		$post->('/1/archive'), ['admin', DELETE => '/api/sessions/1'],
 		$post->('/bulk', { action => 'delete', ids => [1] }),
 		$post->('/bulk', { action => 'archive', ids => [1, 2, 3] }),
@@ -230,10 +232,12 @@ sub form {
 
 	$text =~ s/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/TIME/g;
 	$text =~ s/("epoch":")[0-9a-f]{12}"/$1EPOCH"/g;
-	$text =~ s/("ticket":")[0-9a-f]{64}"/$1TICKET"/g;
+	$text =~ s/("ticket":")[0-9a-f]{64}\.\d{13}\.\d{10}\./$1TICKET./g;
 	$text =~ s/("token":")([\w-]+)\.[\w-]{100,}\.([\w-]{43})"/$1TOKEN"/g;
 	$text =~ s/("timestamp":)\d{13}\b/$1TIME/g;
 	$text =~ s/("(?:iat|exp)":)\d{10}\b/$1TIME/g;
+	$text =~ s/^(retry: )\d+$/$1TIME/mg;
+	$text =~ s/^(id: )[0-9a-f]{12}:/$1EPOCH:/mg;
 	$text =~ s/^Date: \w+, .* GMT\r\n/Date: TIME\r\n/m;
 	$text =~ s/^(etag: )"[0-9a-f]{32}((?:-gz)?")/$1"TAG$2/m;
 	return $text;

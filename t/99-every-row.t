@@ -19,7 +19,9 @@ use T::Table;
 my %later = (
 	option  => {},
 	error   => {},
-	counter => {},
+	counter => {
+		sock_drops => 'no event without a number is told yet',
+	},
 	fault   => {},
 	command => {},
 	operation => {},

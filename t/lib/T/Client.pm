@@ -170,7 +170,8 @@ sub take {
 			why => $http->why };
 	}
 	$answer->{json} = eval { $json->decode($answer->{body}) };
-	$self->hang_up if ($answer->{headers}{connection} // '') eq 'close';
+	$self->hang_up if $answer->{is_stream}
+	    || ($answer->{headers}{connection} // '') eq 'close';
 	return $answer;
 }
 

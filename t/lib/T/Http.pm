@@ -102,19 +102,24 @@ sub take_through {
 	return substr $self->{got}, 0, $at + length $end, '';
 }
 
+sub take_chunk {
+	my ($self, $deadline) = @_;
+	my $line = $self->take_through("\r\n", $deadline) // return undef;
+	my $chunk = $self->take(2 + hex $line =~ s/\r\n//r, $deadline)
+	    // return undef;
+
+	return substr $chunk, 0, -2;
+}
+
 sub take_chunks {
 	my ($self, $deadline) = @_;
 	my $body = '';
 
 	for (;;) {
-		my $line = $self->take_through("\r\n", $deadline)
-		    // return undef;
-		my $length = hex $line;
-		my $chunk  = $self->take($length + 2, $deadline)
-		    // return undef;
+		my $chunk = $self->take_chunk($deadline) // return undef;
 
-		return $body if $length == 0;
-		$body .= substr $chunk, 0, $length;
+		return $body if $chunk eq '';
+		$body .= $chunk;
 	}
 }
 
@@ -142,8 +147,13 @@ sub answer {
 	my $has_chunks =
 	    lc($answer{headers}{'transfer-encoding'} // '') eq 'chunked';
 
+	# A stream of events has no end: its first chunk is its body.
+	$answer{is_stream} = ($answer{headers}{'content-type'} // '')
+	    =~ m{^text/event-stream};
 	if ($options{to_head} || $status =~ /^(?:1..|204|304)$/) {
 		$answer{body} = '';
+	} elsif ($answer{is_stream}) {
+		$answer{body} = $self->take_chunk($deadline) // return undef;
 	} elsif ($has_chunks) {
 		$answer{body} = $self->take_chunks($deadline) // return undef;
 	} elsif (defined $length) {

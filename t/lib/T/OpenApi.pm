@@ -144,8 +144,9 @@ sub wrong_body {
 	    // return "the media type is '$type'";
 	my $value = inflated($answer->{body});
 
-	$value = eval { $json->decode($value) } if $type eq 'application/json';
-	return "the body is no JSON: $answer->{body}" if $@;
+	eval { $value = $json->decode($value); 1 }
+	    or return "the body is no JSON: $answer->{body}"
+	    if $type eq 'application/json';
 	return T::Schema::wrong($value, $media->{schema}, $root, '');
 }
 
