@@ -102,7 +102,7 @@ my $seed  = $ENV{T_SEED} // int rand 1e6;
 my $storm = T::Storm->new(seed => $seed, seconds => $ENV{T_SECONDS} // 8);
 
 note "seed $seed";
-$storm->run;
+eval { $storm->run; 1 } or $storm->wrong("it could not go on: $@");
 is(join("\n", $storm->wrongs), '', "everybody got all, seed $seed")
     or diag join "\n", 'what happened:', $storm->done;
 note $_ for $storm->done, $storm->report;

@@ -98,14 +98,18 @@ sub without_redis {
 	return;
 }
 
-# Until it runs again; what is left of the former one goes by itself.
+# Until it answers again. What is left of the former one goes by itself; one
+# that is told to go may take its time, and has to be raised all the same.
 sub raise_postgres {
 	my ($self) = @_;
+	my $postgres = $self->{storm}{postgres};
 
-	$self->{storm}{postgres}->spawn;
-	$self->later(0.2, sub { $self->raise_postgres })
-	    if !$self->{is_up} || !$self->{storm}{postgres}->is_running;
-	$self->{is_up} = $self->{storm}{postgres}->is_running;
+	$postgres->spawn;
+	if (defined $postgres->query('SELECT 1')) {
+		delete $self->{is_raising};
+	} else {
+		$self->later(0.2, sub { $self->raise_postgres });
+	}
 	return;
 }
 
@@ -113,7 +117,7 @@ sub hurt_postgres {
 	my ($self) = @_;
 	my $how = rand;
 
-	return if !$self->{storm}{postgres}->is_running;
+	return if $self->{is_raising};
 	$self->count;
 	if ($how < 0.4) {
 		$self->note('PostgreSQL is killed');
@@ -132,7 +136,7 @@ sub hurt_postgres {
 		$self->{storm}{postgres}->crash;
 		return;
 	}
-	$self->{is_up} = '';
+	$self->{is_raising} = 1;
 	$self->later(0.05 + rand 1, sub { $self->raise_postgres });
 	return;
 }
