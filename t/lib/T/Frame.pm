@@ -6,7 +6,7 @@ package T::Frame;
 #	frame(0x81, '{"type":"ping"}')		masked, with the shortest length
 #	frame(0x89, '', mask => undef)		what no client may send
 #	frame(0xc1, deflated($text))		compressed
-#	while (my $frame = take_frame(\$got)) {	a server's, whole
+#	for my $frame (take_frames(\$got)) {	a server's, whole
 #		$frame->{first}, $frame->{payload}
 #	}
 #	inflated($payload)			undef: it is not compressed
@@ -17,7 +17,7 @@ use warnings;
 use Compress::Raw::Zlib;
 use Exporter 'import';
 
-our @EXPORT = qw(frame take_frame deflated inflated close_of close_payload);
+our @EXPORT = qw(frame take_frames deflated inflated close_of close_payload);
 
 sub masked {
 	my ($payload, $mask) = @_;
@@ -41,23 +41,27 @@ sub frame {
 	    . (defined $mask ? $mask . masked($payload, $mask) : $payload);
 }
 
-# The first whole frame of what a server sent, cut off from it; or undef.
-sub take_frame {
+# The whole frames of what a server sent, cut off from it.
+sub take_frames {
 	my ($got) = @_;
 	my $have = length $$got;
+	my ($at, @frames) = (0);
 
-	return undef if $have < 2;
-	my ($first, $size) = unpack 'CC', $$got;
-	my $head = $size == 126 ? 4 : $size == 127 ? 10 : 2;
+	while ($have - $at >= 2) {
+		my ($first, $size) = unpack "x${at}CC", $$got;
+		my $head = $size == 126 ? 4 : $size == 127 ? 10 : 2;
 
-	die "a server's frame is masked\n" if $size & 0x80;
-	return undef if $have < $head;
-	$size = unpack $head == 4 ? 'x2n' : 'x2Q>', $$got if $head > 2;
-	return undef if $have < $head + $size;
-	my $payload = substr $$got, $head, $size;
-
-	substr $$got, 0, $head + $size, '';
-	return { first => $first, payload => $payload };
+		die "a server's frame is masked\n" if $size & 0x80;
+		last if $have - $at < $head;
+		$size = unpack 'x' . ($at + 2) . ($head == 4 ? 'n' : 'Q>'),
+		    $$got if $head > 2;
+		last if $have - $at < $head + $size;
+		push @frames, { first => $first,
+			payload => substr $$got, $at + $head, $size };
+		$at += $head + $size;
+	}
+	substr $$got, 0, $at, '' if $at > 0;
+	return @frames;
 }
 
 # Without context: each message by itself.

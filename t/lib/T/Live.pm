@@ -228,9 +228,7 @@ sub listen {
 	my $came = $self->{is_open}
 	    && $http->more($deadline // time + 0.0001);
 
-	while ($self->{is_open} && (my $frame = take_frame(\$http->{got}))) {
-		$self->take($frame);
-	}
+	$self->take($_) for take_frames(\$http->{got});
 	$self->{is_open} = '' if !$came && $http->why =~ /^c/;
 	return $came;
 }
