@@ -21,12 +21,14 @@ for my $script (T::Tree::files(qr{^(?:bootstrap|\.ci/run|packaging/psql)$})) {
 my $usage = qx{sh $source/bootstrap no-such-verb 2>&1 </dev/null};
 is($? >> 8, 64, 'an unknown verb is a usage error');
 my @verbs = T::Tree::text('bootstrap') =~ /^(?:([a-z-]+)\)|([a-z-]+)\) )/mg;
-for my $verb (qw(build run check check-sanitize bench lint fuzz dist clean)) {
+for my $verb (qw(build run check check-sanitize check-browser bench lint fuzz
+	dist clean)) {
 	like($usage, qr/^  \Q$verb\E\b/m, "usage has $verb");
 }
 
 found_none('packages: a group, then names', grep {
-	!/^(?:#.*|(?:build|run|check|lint|bench|fuzz|node)\t[a-z0-9.+ -]+)?$/
+	!/^(?:\#.*|(?:build|run|check|lint|bench|fuzz|node|browser)\t
+	[a-z0-9.+\ -]+)?$/x
 } split /\n/, T::Tree::text('packaging/packages'));
 
 my $unit = T::Tree::text('packaging/systemd/partyline.service');
