@@ -43,7 +43,7 @@ sub take {
 	}
 	substr $line->{got}, 0, $at, '';
 	my @blocks = split /\n\n/, $line->{body}, -1;
-	$line->{body} = pop @blocks;
+	$line->{body} = pop(@blocks) // '';
 	for my $text (@blocks) {
 		$self->take_block($line, $text);
 		return if !$line->{socket} || $self->{over};
