@@ -519,6 +519,28 @@ subtest 'too much waits' => sub {
 	listening(0);
 };
 
+# A sign of life is of no use to who has enough to read.
+subtest 'what may be left out' => sub {
+	my ($id, $reader) = narrow(socket_queue => '32KiB',
+		socket_queue_age => '1h', live_ping => '100ms');
+	my $slow = T::Sse->new($reader, stream($id, 'since=0'),
+		receive_buffer => 2048);
+	my $said = 0;
+	my $are_left_out = sub { $server->count('sock_drops') > 0 };
+
+	# It is half full long before it is full.
+	while (!$are_left_out->() && $said < 100) {
+		$one->post("/api/sessions/$id/events", { type => 'custom.n',
+			data => { n => 'x' x 500 } }) for 1 .. 5;
+		$said += 5;
+		wait_until(\&$are_left_out, 0.5);
+	}
+	ok($are_left_out->(), 'signs of life are');
+	follows_on($slow, 0, $said, 'what happened is not');
+	$slow->close;
+	listening(0);
+};
+
 # Replayed: no more than fits is sent, and he is waited for, but only as long
 # as he takes something.
 subtest 'it waits for too long' => sub {
