@@ -89,6 +89,7 @@ libpartyline_a_SOURCES += src/core/input_words.c
 libpartyline_a_SOURCES += src/core/json.c src/core/json.h
 libpartyline_a_SOURCES += src/core/key.c src/core/key.h
 libpartyline_a_SOURCES += src/core/keyring.c src/core/keyring.h
+libpartyline_a_SOURCES += src/core/lag.c src/core/lag.h
 libpartyline_a_SOURCES += src/core/legacy.c src/core/legacy.h
 libpartyline_a_SOURCES += src/core/limit.c src/core/limit.h
 libpartyline_a_SOURCES += src/core/op.c src/core/op.h

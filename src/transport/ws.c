@@ -12,6 +12,7 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
+#include "core/lag.h"
 #include "core/tenant.h"
 #include "plat/frame.h"
 #include "plat/sock.h"
@@ -287,9 +288,11 @@ ws_send_text(struct ws *ws, text message)
 static struct bytes *
 frame_of(struct ws *ws, struct event *event)
 {
-	if (event->forms[EVENT_WS] == NULL)
+	if (event->forms[EVENT_WS] == NULL) {
 		event->forms[EVENT_WS] = frame_write(FRAME_TEXT,
 		    event->envelope);
+		lag_note(ws->set->ground->service->lag, event);
+	}
 	if (!ws->deflates)
 		return (event->forms[EVENT_WS]);
 	if (event->forms[EVENT_WS_DEFLATED] == NULL) {
