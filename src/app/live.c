@@ -65,6 +65,21 @@ keep_caller(struct client *client, const struct caller *found)
 	}
 }
 
+/* Counted as one of the caller's; false: it was closed. */
+static bool
+count_caller(struct client *client)
+{
+	const struct service *service = client->live->service;
+
+	bound_end(&client->held, service->slot);
+	bound_client_become(ws_bound(client->ws), &client->caller);
+	if (bound_connection(ws_bound(client->ws), service->slot,
+	    service->conf, &client->held))
+		return (true);
+	ws_close(client->ws, CLOSE_too_many_connections, 0);
+	return (false);
+}
+
 static void
 on_auth(struct client *client, struct json_object *message)
 {
@@ -85,6 +100,8 @@ on_auth(struct client *client, struct json_object *message)
 	if (!read_since(client, message, &cursor))
 		return;
 	keep_caller(client, caller);
+	if (!count_caller(client))
+		return;
 	if (cursor.kind == CURSOR_NONE && client->lobby.sub.hub != NULL)
 		follow_tell(&client->lobby);
 	else
@@ -120,6 +137,19 @@ is_signed_in(struct client *client)
 	return (client->caller_texts != NULL);
 }
 
+/* With a code: a program may want to give one up. */
+static void
+complain_of_crowd(struct client *client, int64_t session)
+{
+	struct message message;
+
+	message_begin(&message, "error");
+	message_text(&message, "message", TEXT("Too many subscriptions"));
+	message_text(&message, "code", TEXT("too_many_subscriptions"));
+	message_number(&message, "sessionId", session);
+	message_send(&message, client->ws);
+}
+
 static void
 on_subscribe(struct client *client, struct json_object *message)
 {
@@ -140,7 +170,7 @@ on_subscribe(struct client *client, struct json_object *message)
 	if (follow == NULL)
 		follow = follow_add(client, session);
 	if (follow == NULL)
-		live_complain(client, "Too many subscriptions", session);
+		complain_of_crowd(client, session);
 	else
 		live_follow_join(follow, &cursor);
 }
@@ -222,21 +252,24 @@ dispatch(struct client *client, struct json_object *message)
 	live_complain(client, words, 0);
 }
 
-/* More than live_messages in a minute: closed. */
+/* More in a minute than it may, or than all it belongs to: closed. */
 static bool
 is_within_rate(struct client *client)
 {
 	const struct conf *conf = client->live->service->conf;
-	int64_t now = loop_now_ms(client->live->service->loop);
+	int64_t now = loop_now_ms(client->live->service->loop), later_ms, s;
 
 	if (now - client->minute_ms >= 60000) {
 		client->minute_ms = now;
 		client->messages = 0;
 	}
-	if (++client->messages <= (unsigned)conf->live_messages)
-		return (true);
-	ws_close(client->ws, CLOSE_too_many_messages,
-	    client->minute_ms + 60000 - now);
+	later_ms = client->minute_ms + 60000 - now;
+	if (++client->messages <= (unsigned)conf->live_messages) {
+		if (bound_message(ws_bound(client->ws), conf, now / 1000, &s))
+			return (true);
+		later_ms = s * 1000;
+	}
+	ws_close(client->ws, CLOSE_too_many_messages, later_ms);
 	return (false);
 }
 
@@ -300,6 +333,7 @@ on_close(void *application)
 	while (client->sessions != NULL)
 		follow_end(client->sessions);
 	sign_out(client);
+	bound_end(&client->held, live->service->slot);
 	DL_DELETE(live->clients, client);
 	live->staying -= !client->is_leaving;
 	GAUGE_ADD(live_clients, -1);

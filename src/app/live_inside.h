@@ -28,6 +28,7 @@ struct follow {
 	struct follow	*next;
 	int64_t		 session;	/* 0: the lobby */
 	unsigned	 owed;		/* answers */
+	struct bound_held held;		/* as one subscription more */
 };
 
 struct client {
@@ -41,6 +42,7 @@ struct client {
 	unsigned	 sessions_count;
 	struct caller	 caller;
 	char		*caller_texts;	/* NULL: not signed in */
+	struct bound_held held;		/* as a connection of the caller */
 	int64_t		 since_ms;	/* when it came */
 	int64_t		 minute_ms;	/* of the messages counted */
 	unsigned	 messages;
