@@ -64,6 +64,19 @@ hear(struct feed *feed, const struct ring_record *record)
 	event_give(&event);
 }
 
+/* The payload names a bucket, or there is none. */
+static void
+sweep_what(struct feed *feed, const struct ring_record *record)
+{
+	int64_t bucket;
+
+	if (record->has_payload && text_to_int64(record->payload, 0,
+	    BUCKETS - 1, &bucket))
+		hubs_sweep_bucket(feed->hubs, (unsigned)bucket);
+	else
+		hubs_sweep(feed->hubs);
+}
+
 static void
 on_record(void *context, unsigned by, const struct ring_record *record)
 {
@@ -78,7 +91,7 @@ on_record(void *context, unsigned by, const struct ring_record *record)
 	case RING_SWEEP:
 		/* What calls for it may be what the hosts are to be told. */
 		control_read_now(feed->service->control);
-		hubs_sweep(feed->hubs);
+		sweep_what(feed, record);
 		break;
 	}
 }
