@@ -37,7 +37,7 @@ struct who_book {
 	struct verdict	*verdicts;
 	struct revocation *names;
 	struct revocation *tokens;
-	uint64_t	 news;		/* counts changes of revocations, keys */
+	uint64_t	 news;		/* counts changes of what is believed */
 };
 
 #define KEY_SIZE_MAX (sizeof(int32_t) + 4 * TOKEN_NAME_MAX)
