@@ -53,13 +53,16 @@ subtest 'the document has the form of AsyncAPI 3.0' => sub {
 	push @wrong, misfits($_, 'server', [qw(host protocol)],
 		[qw(pathname description variables)])
 	    for values %{ $document->{servers} };
-	push @wrong, misfits($live, 'live', [qw(address messages)],
-		['bindings']);
+	push @wrong, misfits($document->{channels}{$_}, $_,
+		[qw(address messages servers)],
+		[qw(bindings description parameters)])
+	    for sort keys %{ $document->{channels} };
 	push @wrong, misfits($document->{components}, 'components', [],
 		[qw(messages schemas)]);
 	for my $operation (values %{ $document->{operations} }) {
 		push @wrong, misfits($operation, 'operation',
-			[qw(action channel)], [qw(summary messages reply)]);
+			[qw(action channel)],
+			[qw(summary messages reply bindings)]);
 		push @wrong, "it is $operation->{action}"
 		    if $operation->{action} !~ /^(?:send|receive)\z/;
 	}
@@ -85,9 +88,13 @@ subtest 'what it refers to is there' => sub {
 	is_deeply([grep { !$referred{"#/components/schemas/$_"} }
 		sort keys %{ $document->{components}{schemas} }], [],
 		'every schema is of use');
-	is_deeply([grep { !$referred{"#/channels/live/messages/$_"} }
-		sort keys %{ $live->{messages} }], [],
-		'every message is said by somebody');
+	for my $name (sort keys %{ $document->{channels} }) {
+		my $messages = $document->{channels}{$name}{messages};
+
+		is_deeply([grep { !$referred{"#/channels/$name/messages/$_"} }
+			sort keys %$messages], [],
+			"every message of $name is said by somebody");
+	}
 };
 
 subtest 'each row is there' => sub {
@@ -111,6 +118,26 @@ subtest 'each row is there' => sub {
 		@{ $live->{'x-closes'} }],
 		[map { [@$_{qw(name number again)}] }
 			T::Table->rows('closes')], 'and why it closes');
+};
+
+subtest 'every door is there' => sub {
+	my %shows = (event_stream => [qw(sse_closing sse_deleted sse_resync)],
+		events => ['events']);
+
+	for my $row (T::Table->rows('operations')) {
+		my $more = $shows{ $row->{answer} };
+		my $channel = $document->{channels}{ $row->{name} };
+		my ($kind) = $row->{stream} =~ /^(\w+)/;
+
+		ok(!$channel, "$row->{name} is none"), next if !$more;
+		is($channel->{address}, $row->{path}, "$row->{name}: where");
+		is_deeply([sort keys %{ $channel->{messages} }],
+			[sort @$more, map { "event_$_->{name}" }
+			grep { $_->{stream} =~ /^\Q$kind\E/ } @events],
+			"$row->{name}: what comes there");
+		is($document->{operations}{ $row->{name} }{action}, 'send',
+			"$row->{name}: the server says it");
+	}
 };
 
 subtest 'the checker sees what is wrong' => sub {
@@ -158,6 +185,19 @@ subtest 'the checker sees what is wrong' => sub {
 		my @wrong = T::AsyncApi::complaints($text);
 
 		is(@wrong ? 0 : 1, $is_right, $text) or diag "@wrong";
+	}
+	for (
+		[1, 'resync', $state],
+		[0, 'resync', '{"from":0,"state":null}'],
+		[1, 'deleted', '{"stream":"session:7"}'],
+		[0, 'deleted', '{"stream":"hall"}'],
+		[1, 'closing', '{"code":"draining","again":"now"}'],
+		[0, 'closing', '{"code":"bored","again":"now"}'],
+		[0, 'message', $ended]) {
+		my ($is_right, $event, $data) = @$_;
+		my @wrong = T::AsyncApi::wrong_block($event, $data);
+
+		is(@wrong ? 0 : 1, $is_right, "a block: $event $data");
 	}
 	for (
 		[1, 4003, '{"code":"revoked","again":"sign_in"}'],

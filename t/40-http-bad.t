@@ -47,6 +47,30 @@ sub lives {
 	return;
 }
 
+subtest 'two hosts' => sub {
+	for my $hosts ("Host: x\r\nHost: y", "Host: x\r\nhost: x",
+		"HOST: x\r\nX-Between: 1\r\nhOsT:y") {
+		refused($hosts =~ s/\r\n/, /gr,
+			"GET /livez HTTP/1.1\r\n$hosts\r\n\r\n", 400);
+	}
+	my $body = '{"key":"k"}';
+	my $head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nHost: y\r\n"
+	    . "Content-Type: application/json\r\n";
+	my $long = $body . ' ' x 20000;
+
+	refused('with a body', $head . 'Content-Length: ' . length($_)
+		. "\r\n\r\n$_", 400) for $body, $long;
+	refused('in chunks', "${head}Transfer-Encoding: chunked\r\n\r\n"
+		. sprintf("%x\r\n%s\r\n0\r\n\r\n", length, $_), 400)
+	    for $body, $long;
+	my $client = T::Http->connect($server);
+
+	# One behind the other, and hosts in a body, are not two.
+	$client->send("$get\r\n$get\r\n");
+	is($client->answer->{status}, 200, "request $_") for 1, 2;
+	lives('two hosts');
+};
+
 subtest 'garbage' => sub {
 	refused('letters', "garbage\r\n\r\n", 400);
 	refused('bytes', join('', map { chr } 0 .. 255) . "\r\n\r\n", 400);

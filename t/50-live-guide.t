@@ -95,7 +95,7 @@ subtest 'the talk' => sub {
 			is(type($block), '', 'a command without a word');
 		} elsif ($language eq 'live') {
 			talk($block);
-		} elsif ($language =~ /^(?:js|python)$/) {
+		} elsif ($language =~ /^(?:js|python|shell)$/) {
 			$program{$language} = $block;
 		}
 	}
@@ -167,12 +167,15 @@ sub run_program {
 	    $key, $id or die "setpriv: $!\n";
 }
 
-for (['js', 'node'], ['python', '/usr/bin/python3']) {
+for (['js', 'node'], ['python', '/usr/bin/python3'], ['shell', 'sh']) {
 	my ($language, @runs) = @$_;
 
 	subtest $language => sub {
 		my $path = $server->dir . "/follow.$language";
 		my $id   = $admin->post('/api/sessions')->{json}{id};
+
+		cmp_ok($program{$language} =~ tr/\n//, '<=', 40,
+			'it has forty lines at most');
 
 		$admin->post("/api/sessions/$id/close");
 		open my $file, '>:raw', $path or die "$path: $!\n";

@@ -152,7 +152,8 @@ subtest 'too many subscriptions' => sub {
 	is($live->follow($ids[$_])->{type}, 'subscribed', "number $_")
 	    for 0 .. 2;
 	is_deeply($live->follow($ids[3]), { type => 'error', sessionId =>
-		$ids[3], message => 'Too many subscriptions' },
+		$ids[3], message => 'Too many subscriptions',
+		code => 'too_many_subscriptions' },
 		'one more is refused');
 	is($live->follow($ids[0], since => 0)->{type}, 'subscribed',
 		'what is followed is none more');

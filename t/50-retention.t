@@ -242,6 +242,35 @@ subtest 'a host that dies in the middle' => sub {
 	is($bob->count('work_leases_lost'), 0, 'by nobody disturbed');
 };
 
+subtest 'a host that stops in the middle' => sub {
+	my $db = T::Db->new;
+	my $ann = slow(database_url => $db->url, work_lease => '1min');
+
+	ok((wait_until { work($db, 'leased_by') ne '' }), 'one host');
+	my $first = work($db, 'leased_by');
+	my $bob = slow(database_url => $db->url, work_lease => '1min');
+	write_events($db, 4000);
+	tenant($ann, 'retention_events=1');
+	ok((wait_until { count_events($db) < 3900 } 20), 'somebody works');
+	my ($worker, $other) = work($db, 'leased_by') eq $first
+	    ? ($ann, $bob) : ($bob, $ann);
+	my $by = work($db, 'leased_by');
+	$worker->stop;
+	ok((wait_until { work($db, 'leased_by') ne $by } 15),
+		'another one goes on, long before the lease would end');
+	ok((wait_until { my $left = count_events($db); $left < 3900 } 20),
+		'with what was left');
+	my ($pid) = $other->pids('jobs');
+	my $lease = work($db, 'lease');
+	kill HUP => $other->pid;
+	ok((wait_until {
+		my ($next) = $other->pids('jobs');
+		$next && $next != $pid && work($db, 'lease') > $lease
+	} 15), 'so does a successor on the same host');
+	cmp_ok(count_events($db), '>', 1, 'all that in the middle');
+	is($other->count('work_leases_lost'), 0, 'nobody lost it');
+};
+
 subtest 'who was too slow' => sub {
 	my $server = slow();
 	my $db = $server->db;

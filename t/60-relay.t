@@ -250,7 +250,7 @@ subtest 'faster than Redis takes them' => sub {
 
 subtest 'many at once' => sub {
 	my ($ann, $bob) = hosts(2);
-	my $count = 3000;
+	my $count = 2900;
 
 	$bob->want(3, 1, 1);
 	$bob->hears('sweep', 0, '', '', 0, 1);

@@ -9,7 +9,8 @@
 -- whoever comes after a death goes on from there.
 
 -- For so long, counted from now. The claim is refused while another one
--- holds a lease or before it is due; then, wait_ms says when to come again.
+-- holds a lease or before it is due; then, wait_ms says when to come again:
+-- after a second at most while there is a lease, which may be given back.
 CREATE FUNCTION api.work_claim(wanted text, host_id text, lease_ms int)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -25,12 +26,23 @@ BEGIN
 	    FOR UPDATE SKIP LOCKED)
 	RETURNING lease INTO number;
 	IF number IS NULL THEN
-		SELECT greatest(0, ceil(extract(epoch FROM
-		    greatest(w.due_at, w.leased_until) - moment) * 1000))
+		SELECT greatest(0, least(CASE WHEN w.leased_until > moment
+		    THEN 1000 END, ceil(extract(epoch FROM
+		    greatest(w.due_at, w.leased_until) - moment) * 1000)))
 		INTO wait_ms FROM partyline.work w WHERE w.name = wanted;
 	END IF;
 	RETURN NEXT api.reply(200, json_build_object('lease', number,
 	    'wait_ms', wait_ms)::text);
+END
+$$;
+
+-- Gives a lease back in the middle of a round: whoever comes next goes on.
+CREATE FUNCTION api.work_leave(wanted text, number bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE partyline.work w SET leased_until = NULL
+	WHERE w.name = wanted AND w.lease = number;
+	RETURN NEXT api.reply(200, '{}');
 END
 $$;
 

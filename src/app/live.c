@@ -16,10 +16,14 @@
 #include "core/tenant.h"
 #include "plat/loop.h"
 
+#define WAIT_MOST_MS 60000	/* as the wall's clock may be set */
 #define LOOK_MS 250		/* with control's, less than a second */
 #define DRAIN_MS 50
 #define BACK_LEAST_MS 100	/* so that another worker accepts by then */
 #define BACK_SPREAD_MS 1000
+
+static void	wait_for_due(struct client *client);
+static void	on_due(struct client *client);
 
 /* --- messages --------------------------------------------------------- */
 
@@ -65,6 +69,21 @@ keep_caller(struct client *client, const struct caller *found)
 	}
 }
 
+/* Counted as one of the caller's; false: it was closed. */
+static bool
+count_caller(struct client *client)
+{
+	const struct service *service = client->live->service;
+
+	bound_end(&client->held, service->slot);
+	bound_client_become(ws_bound(client->ws), &client->caller);
+	if (bound_connection(ws_bound(client->ws), service->slot,
+	    service->conf, &client->held))
+		return (true);
+	ws_close(client->ws, CLOSE_too_many_connections, 0);
+	return (false);
+}
+
 static void
 on_auth(struct client *client, struct json_object *message)
 {
@@ -85,6 +104,9 @@ on_auth(struct client *client, struct json_object *message)
 	if (!read_since(client, message, &cursor))
 		return;
 	keep_caller(client, caller);
+	wait_for_due(client);
+	if (!count_caller(client))
+		return;
 	if (cursor.kind == CURSOR_NONE && client->lobby.sub.hub != NULL)
 		follow_tell(&client->lobby);
 	else
@@ -120,6 +142,19 @@ is_signed_in(struct client *client)
 	return (client->caller_texts != NULL);
 }
 
+/* With a code: a program may want to give one up. */
+static void
+complain_of_crowd(struct client *client, int64_t session)
+{
+	struct message message;
+
+	message_begin(&message, "error");
+	message_text(&message, "message", TEXT("Too many subscriptions"));
+	message_text(&message, "code", TEXT("too_many_subscriptions"));
+	message_number(&message, "sessionId", session);
+	message_send(&message, client->ws);
+}
+
 static void
 on_subscribe(struct client *client, struct json_object *message)
 {
@@ -140,7 +175,7 @@ on_subscribe(struct client *client, struct json_object *message)
 	if (follow == NULL)
 		follow = follow_add(client, session);
 	if (follow == NULL)
-		live_complain(client, "Too many subscriptions", session);
+		complain_of_crowd(client, session);
 	else
 		live_follow_join(follow, &cursor);
 }
@@ -222,21 +257,24 @@ dispatch(struct client *client, struct json_object *message)
 	live_complain(client, words, 0);
 }
 
-/* More than live_messages in a minute: closed. */
+/* More in a minute than it may, or than all it belongs to: closed. */
 static bool
 is_within_rate(struct client *client)
 {
 	const struct conf *conf = client->live->service->conf;
-	int64_t now = loop_now_ms(client->live->service->loop);
+	int64_t now = loop_now_ms(client->live->service->loop), later_ms, s;
 
 	if (now - client->minute_ms >= 60000) {
 		client->minute_ms = now;
 		client->messages = 0;
 	}
-	if (++client->messages <= (unsigned)conf->live_messages)
-		return (true);
-	ws_close(client->ws, CLOSE_too_many_messages,
-	    client->minute_ms + 60000 - now);
+	later_ms = client->minute_ms + 60000 - now;
+	if (++client->messages <= (unsigned)conf->live_messages) {
+		if (bound_message(ws_bound(client->ws), conf, now / 1000, &s))
+			return (true);
+		later_ms = s * 1000;
+	}
+	ws_close(client->ws, CLOSE_too_many_messages, later_ms);
 	return (false);
 }
 
@@ -271,6 +309,8 @@ on_open(struct ws *ws, void *context)
 	client->since_ms = client->minute_ms =
 	    loop_now_ms(live->service->loop);
 	follow_init(&client->lobby, client, 0);
+	timer_init(&client->due, on_due, client);
+	wait_for_due(client);
 	DL_APPEND(live->clients, client);
 	live->staying++;
 	GAUGE_ADD(live_clients, 1);
@@ -300,6 +340,8 @@ on_close(void *application)
 	while (client->sessions != NULL)
 		follow_end(client->sessions);
 	sign_out(client);
+	bound_end(&client->held, live->service->slot);
+	timer_stop(loop_timers(live->service->loop), &client->due);
 	DL_DELETE(live->clients, client);
 	live->staying -= !client->is_leaving;
 	GAUGE_ADD(live_clients, -1);
@@ -316,7 +358,7 @@ send_away(struct client *client, enum close why, int64_t retry_after_ms)
 	ws_close(client->ws, why, retry_after_ms);
 }
 
-/* Whose time is over, or who never came in. */
+/* Whose time is over, who lost his rights, or who never came in. */
 static void
 look_at(struct client *client, int64_t now_ms, int64_t now_s)
 {
@@ -335,14 +377,46 @@ look_at(struct client *client, int64_t now_ms, int64_t now_s)
 		send_away(client, CLOSE_revoked, 0);
 }
 
+/* When it is to be looked at next for what the clock brings. */
+static void
+wait_for_due(struct client *client)
+{
+	const struct service *service = client->live->service;
+	int64_t ms;
+
+	if (client->is_leaving)
+		return;
+	if (client->caller_texts == NULL)
+		ms = client->since_ms + service->conf->live_sign_in -
+		    clock_ms();
+	else
+		ms = client->caller.exp * 1000 - stamp_now();
+	if (ms > WAIT_MOST_MS)
+		ms = WAIT_MOST_MS;
+	timer_set(loop_timers(service->loop), &client->due, ms > 1 ? ms : 1);
+}
+
+static void
+on_due(struct client *client)
+{
+	look_at(client, clock_ms(), stamp_now() / 1000);
+	wait_for_due(client);
+}
+
+/* All clients, but only where somebody's rights may have changed. */
 static void
 on_look(struct live *live)
 {
-	struct client *client, *next;
+	const struct service *service = live->service;
+	uint64_t news = who_book_news(service->who) +
+	    tenant_book_removals(service->tenants);
 	int64_t now_s = stamp_now() / 1000, now_ms = clock_ms();
+	struct client *client, *next;
 
-	DL_FOREACH_SAFE(live->clients, client, next)
-		look_at(client, now_ms, now_s);
+	if (news != live->rights_seen)
+		DL_FOREACH_SAFE(live->clients, client, next)
+			look_at(client, now_ms, now_s);
+	live->rights_seen = news;
 	live_log_told(live);
 	timer_set(loop_timers(live->service->loop), &live->look, LOOK_MS);
 }

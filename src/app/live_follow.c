@@ -226,12 +226,16 @@ struct follow *
 follow_add(struct client *client, int64_t session)
 {
 	const struct conf *conf = client->live->service->conf;
+	struct bound_held held;
 	struct follow *follow;
 
-	if (client->sessions_count >= (unsigned)conf->live_subscriptions)
+	if (client->sessions_count >= (unsigned)conf->live_subscriptions ||
+	    !bound_subscription(ws_bound(client->ws),
+	    client->live->service->slot, conf, &held))
 		return (NULL);
 	follow = mem_alloc(sizeof *follow);
 	follow_init(follow, client, session);
+	follow->held = held;
 	LL_PREPEND(client->sessions, follow);
 	client->sessions_count++;
 	GAUGE_ADD(subscriptions, 1);
@@ -244,6 +248,7 @@ follow_end(struct follow *follow)
 	struct client *client = follow->client;
 
 	hub_leave(&follow->sub);
+	bound_end(&follow->held, client->live->service->slot);
 	LL_DELETE(client->sessions, follow);
 	client->sessions_count--;
 	GAUGE_ADD(subscriptions, -1);

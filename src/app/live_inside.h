@@ -28,6 +28,7 @@ struct follow {
 	struct follow	*next;
 	int64_t		 session;	/* 0: the lobby */
 	unsigned	 owed;		/* answers */
+	struct bound_held held;		/* as one subscription more */
 };
 
 struct client {
@@ -41,6 +42,8 @@ struct client {
 	unsigned	 sessions_count;
 	struct caller	 caller;
 	char		*caller_texts;	/* NULL: not signed in */
+	struct bound_held held;		/* as a connection of the caller */
+	struct timer	 due;		/* its time may be over */
 	int64_t		 since_ms;	/* when it came */
 	int64_t		 minute_ms;	/* of the messages counted */
 	unsigned	 messages;
@@ -56,6 +59,7 @@ struct live {
 	struct event	*told;		/* log_legacy: the last one */
 	unsigned	 told_clients;
 	struct timer	 look;
+	uint64_t	 rights_seen;	/* news of them, at the last look */
 	struct timer	 drain;
 	int64_t		 drain_ms;	/* over which they are told */
 	int64_t		 drain_until_ms;

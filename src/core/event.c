@@ -6,6 +6,7 @@
 
 #include "base/conf.h"
 #include "base/count.h"
+#include "base/stamp.h"
 #include "core/feed.h"
 #include "core/legacy.h"
 #include "plat/segment.h"
@@ -24,6 +25,7 @@ put(struct service *service, struct ring_record *record)
 	record->to = RING_TO_ALL;
 	record->generation = atomic_load(
 	    &service->segment->slots[service->slot].generation);
+	record->told_us = clock_us();
 	ring_write(&service->ring, record);
 	wake_readers_but(service->segment, service->slot);
 }
@@ -40,7 +42,7 @@ event_tell(struct service *service, int32_t tenant,
 		.has_payload = true, .payload = row->body };
 
 	put(service, &record);
-	feed_committed(service->feed, record.tenant, row);
+	feed_committed(service->feed, record.tenant, row, record.told_us);
 	COUNT(events);
 	if (service->conf->log_legacy)
 		legacy_written(row->body);

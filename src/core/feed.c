@@ -41,24 +41,40 @@ struct asked {
 /* --- the rings -------------------------------------------------------- */
 
 static void
-hear(struct feed *feed, int32_t tenant, text stream, text epoch,
-    uint64_t seq, text payload)
+hear(struct feed *feed, const struct ring_record *record)
 {
-	struct hub *hub = hub_find(feed->hubs, tenant, stream);
+	struct hub *hub = hub_find(feed->hubs, record->tenant,
+	    record->stream);
+	uint64_t seq = record->kind == RING_LIVE ? 0 : record->seq;
 	struct event *event = NULL;
 
 	/* `control` is read in order, by number; but that can be hastened. */
-	if (tenant == TENANT_OF_ALL)
+	if (record->tenant == TENANT_OF_ALL)
 		control_read_now(feed->service->control);
 	if (hub == NULL)
 		return;
-	if (payload.at != NULL)
-		event = event_create(epoch, seq, payload);
+	if (record->has_payload && record->payload.at != NULL) {
+		event = event_create(record->epoch, seq, record->payload);
+		event->told_us = record->told_us;
+	}
 	if (seq != 0)
-		hub_hear(hub, epoch, seq, event);
+		hub_hear(hub, record->epoch, seq, event);
 	else if (event != NULL)
 		hub_live(hub, event);
 	event_give(&event);
+}
+
+/* The payload names a bucket, or there is none. */
+static void
+sweep_what(struct feed *feed, const struct ring_record *record)
+{
+	int64_t bucket;
+
+	if (record->has_payload && text_to_int64(record->payload, 0,
+	    BUCKETS - 1, &bucket))
+		hubs_sweep_bucket(feed->hubs, (unsigned)bucket);
+	else
+		hubs_sweep(feed->hubs);
 }
 
 static void
@@ -70,14 +86,12 @@ on_record(void *context, unsigned by, const struct ring_record *record)
 	switch (record->kind) {
 	case RING_EVENT:
 	case RING_LIVE:
-		hear(feed, record->tenant, record->stream, record->epoch,
-		    record->kind == RING_LIVE ? 0 : record->seq,
-		    record->has_payload ? record->payload : TEXT_NONE);
+		hear(feed, record);
 		break;
 	case RING_SWEEP:
 		/* What calls for it may be what the hosts are to be told. */
 		control_read_now(feed->service->control);
-		hubs_sweep(feed->hubs);
+		sweep_what(feed, record);
 		break;
 	}
 }
@@ -105,10 +119,13 @@ feed_news(struct feed *feed)
 
 void
 feed_committed(struct feed *feed, int32_t tenant,
-    const struct call_row *row)
+    const struct call_row *row, int64_t told_us)
 {
-	hear(feed, tenant, row->stream, row->epoch,
-	    row->is_live ? 0 : row->seq, row->body);
+	hear(feed, &(struct ring_record){ .tenant = tenant,
+	    .kind = row->is_live ? RING_LIVE : RING_EVENT,
+	    .seq = row->seq, .told_us = told_us,
+	    .stream = row->stream, .epoch = row->epoch,
+	    .has_payload = true, .payload = row->body });
 }
 
 void

@@ -42,9 +42,9 @@ void		 feed_destroy(struct feed **feed);
 struct hubs	*feed_hubs(struct feed *feed);
 
 void	feed_news(struct feed *feed);
-/* An event that this process committed. */
+/* An event that this process committed, and when it heard so. */
 void	feed_committed(struct feed *feed, int32_t tenant,
-	    const struct call_row *row);
+	    const struct call_row *row, int64_t told_us);
 /* What this process wrote may be there, and may not. */
 void	feed_sweep(struct feed *feed);
 /* `control` says that a noun was deleted, with its stream. */

@@ -85,17 +85,46 @@ on_room(struct op *op)
 	hub_room(&follow->sub);
 }
 
+/* false: op was failed. */
+static bool
+is_within_bounds(struct op *op, struct bound_held *connection,
+    struct bound_held *subscription)
+{
+	const struct service *service = op->ground->service;
+	struct bound_client client;
+
+	bound_client_set(&client, op->tenant, op->client_address, op->caller);
+	if (!bound_connection(&client, service->slot, service->conf,
+	    connection)) {
+		op_fail(op, ERR_too_many_caller_connections);
+		return (false);
+	}
+	if (bound_subscription(&client, service->slot, service->conf,
+	    subscription))
+		return (true);
+	bound_end(connection, service->slot);
+	op_fail(op, ERR_too_many_subscriptions);
+	return (false);
+}
+
 bool
 follow_begin(struct follow *follow, struct op *op,
     const struct follow_acts *acts, void *owner)
 {
 	static const struct op_holder holder = { on_gone, on_room };
 	struct follows *follows = op->ground->service->follows;
+	struct bound_held connection, subscription;
 
-	if (!op_hold(op, &holder, follow))
+	if (!is_within_bounds(op, &connection, &subscription))
 		return (false);
+	if (!op_hold(op, &holder, follow)) {
+		bound_end(&connection, follows->service->slot);
+		bound_end(&subscription, follows->service->slot);
+		return (false);
+	}
 	*follow = (struct follow){ .magic = FOLLOW_MAGIC,
-	    .follows = follows, .op = op, .acts = acts, .owner = owner };
+	    .follows = follows, .op = op, .acts = acts, .owner = owner,
+	    .connection = connection, .subscription = subscription };
 	subscription_init(&follow->sub, &acts->sub);
 	DL_APPEND(follows->first, follow);
 	if (!timer_is_set(&follows->look))
@@ -122,6 +151,8 @@ follow_close(struct follow *follow)
 {
 	object_check(follow, FOLLOW_MAGIC);
 	hub_leave(&follow->sub);
+	bound_end(&follow->connection, follow->follows->service->slot);
+	bound_end(&follow->subscription, follow->follows->service->slot);
 	if (follow->follows->next == follow)
 		follow->follows->next = follow->next;
 	DL_DELETE(follow->follows->first, follow);

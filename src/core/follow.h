@@ -31,6 +31,7 @@
 #ifndef CORE_FOLLOW_H
 #define CORE_FOLLOW_H
 
+#include "core/bound.h"
 #include "core/hub.h"
 #include "core/service.h"
 
@@ -68,6 +69,8 @@ struct follow {
 	void		*owner;
 	struct follow	*prev, *next;
 	struct subscription sub;
+	struct bound_held connection;
+	struct bound_held subscription;
 };
 
 struct follows	*follows_create(struct service *service);
@@ -79,7 +82,10 @@ bool		 follows_are_draining(const struct follows *follows);
 
 /* begin is called, at once or later; or op was failed. */
 void	follow_admit(struct op *op, void (*begin)(struct op *op));
-/* Holds the op. false: its client has gone, and so has the op. */
+/*
+ * Holds the op. false: it was failed, being one too many, or its client has
+ * gone, and so has the op.
+ */
 bool	follow_begin(struct follow *follow, struct op *op,
 	    const struct follow_acts *acts, void *owner);
 /* From the cursor that it came with. Its callbacks may come before this. */

@@ -276,6 +276,8 @@ unsigned	 hubs_count(const struct hubs *hubs);
  * was asked for meanwhile.
  */
 void		 hubs_sweep(struct hubs *hubs);
+/* Of these tenants alone (plat/segment's bucket_of). */
+void		 hubs_sweep_bucket(struct hubs *hubs, unsigned bucket);
 struct hub	*hubs_swept(const struct hubs *hubs, unsigned place);
 /* A row that the sweep found; none for a place: there is no such stream. */
 void		 hubs_sweep_row(struct hubs *hubs, unsigned place,

@@ -9,7 +9,7 @@
  *
  * Holds always:
  *  1. Only the forms and the type change after it was made: each is filled
- *     once, by whoever needs it first.
+ *     once, by whoever needs it first; told_us is core/lag's.
  *  2. The last holder's giving frees it, and gives the forms.
  *  3. A LIVE event has the number 0, which no stored event has.
  *
@@ -43,6 +43,7 @@ struct event {
 #define EVENT_MAGIC 0x65766e74
 	unsigned	 holders;
 	uint64_t	 seq;		/* 0: LIVE */
+	int64_t		 told_us;	/* 0: not to be measured */
 	text		 epoch;
 	text		 envelope;
 	text		 type;		/* at NULL: nobody asked for it */

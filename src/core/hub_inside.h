@@ -29,7 +29,8 @@ struct hubs {
 	struct hubs_setup setup;
 	struct hub	*table;
 	bool		 is_sweeping;
-	bool		 wants_sweep;
+	uint64_t	 wants_sweep;	/* of these buckets, a bit each */
+	uint64_t	 swept_buckets;	/* of the sweep at work */
 	struct hub	*sweep_at;	/* the first of the next batch */
 	unsigned	 swept_count;
 	struct hub	*swept[HUB_SWEEP_MOST + 1];

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sweep: all hubs, batch by batch, compared with the log.
+ * The sweep: all hubs, or those of some buckets, batch by batch, compared
+ * with the log.
  */
 #include "core/hub_inside.h"
+
+#include "plat/segment.h"
+
+_Static_assert(BUCKETS <= 64, "a bit for each");
 
 /* Rule 15; no row: epoch is TEXT_NONE. */
 static void
@@ -30,7 +35,8 @@ fill_batch(struct hubs *hubs)
 	unsigned count = 0;
 
 	for (; hub != NULL && count < HUB_SWEEP_MOST; hub = hub->hh.next) {
-		if (hub->phase != HUB_READY)
+		if (hub->phase != HUB_READY || (hubs->swept_buckets &
+		    UINT64_C(1) << bucket_of(hub->tenant)) == 0)
 			continue;
 		hub->swept_num = hub->num;
 		hubs->swept[count++] = hub;
@@ -47,25 +53,39 @@ static void
 sweep_on(struct hubs *hubs)
 {
 	while (!fill_batch(hubs)) {
-		if (!hubs->wants_sweep) {
+		if (hubs->wants_sweep == 0) {
 			hubs->is_sweeping = false;
 			return;
 		}
-		hubs->wants_sweep = false;
+		hubs->swept_buckets = hubs->wants_sweep;
+		hubs->wants_sweep = 0;
 		hubs->sweep_at = hubs->table;
 	}
 	hubs->setup.acts->sweep(hubs->setup.context, hubs);
 }
 
-void
-hubs_sweep(struct hubs *hubs)
+static void
+want_sweep(struct hubs *hubs, uint64_t buckets)
 {
 	object_check(hubs, HUBS_MAGIC);
-	hubs->wants_sweep = true;
+	hubs->wants_sweep |= buckets;
 	if (hubs->is_sweeping)
 		return;
 	hubs->is_sweeping = true;
 	sweep_on(hubs);
+}
+
+void
+hubs_sweep(struct hubs *hubs)
+{
+	want_sweep(hubs, UINT64_MAX);
+}
+
+void
+hubs_sweep_bucket(struct hubs *hubs, unsigned bucket)
+{
+	must(bucket < BUCKETS);
+	want_sweep(hubs, UINT64_C(1) << bucket);
 }
 
 struct hub *

@@ -47,6 +47,7 @@ relay_put(struct relay *relay, struct ring_record *record)
 	record->to = RING_TO_ALL;
 	record->generation = atomic_load(
 	    &relay->segment->slots[relay->slot].generation);
+	record->told_us = clock_us();
 	ring_write(&relay->ring, record);
 	wake_readers_but(relay->segment, relay->slot);
 }

@@ -13,6 +13,7 @@
 #include "core/control.h"
 #include "core/feed.h"
 #include "core/follow.h"
+#include "core/lag.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
 #include "core/who.h"
@@ -135,6 +136,7 @@ service_create(const struct service_setup *setup)
 	service->sign_in = sign_in_create(service);
 	service->feed = feed_create(service);
 	service->follows = follows_create(service);
+	service->lag = lag_create(service->loop);
 	service->control = control_create(service);
 	return (service);
 }
@@ -166,6 +168,7 @@ service_destroy(struct service **given)
 		return;
 	object_check(service, SERVICE_MAGIC);
 	must(service->is_closing);
+	lag_destroy(&service->lag);
 	follows_destroy(&service->follows);
 	feed_destroy(&service->feed);
 	sign_in_destroy(&service->sign_in);

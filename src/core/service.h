@@ -58,6 +58,7 @@ struct service {
 	struct control		*control;
 	struct feed		*feed;
 	struct follows		*follows;
+	struct lag		*lag;
 	struct batches		*batches;
 	struct sign_in		*sign_in;
 	bool			 is_ready;

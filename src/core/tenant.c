@@ -30,6 +30,7 @@ struct tenant_book {
 	struct entry	*slugs;
 	struct host	*hosts;		/* NULL: nobody has one */
 	struct tenant	*standard;	/* `default` */
+	uint64_t	 removals;
 };
 
 /* Tenants. */
@@ -276,6 +277,7 @@ remove_entry(struct tenant_book *book, struct entry *entry)
 
 	for (unsigned i = 0; i < tenant->hosts_count; i++)
 		remove_host(book, tenant, tenant->hosts[i]);
+	book->removals++;
 	HASH_DELETE(by_id, book->ids, entry);
 	HASH_DELETE(by_slug, book->slugs, entry);
 	if (book->standard == tenant)
@@ -453,6 +455,12 @@ tenant_by_id(const struct tenant_book *book, int32_t id)
 	struct entry *entry = entry_by_id(book, id);
 
 	return (entry != NULL ? entry->tenant : NULL);
+}
+
+uint64_t
+tenant_book_removals(const struct tenant_book *book)
+{
+	return (book->removals);
 }
 
 unsigned

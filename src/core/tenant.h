@@ -79,6 +79,8 @@ struct tenant *tenant_by_host(const struct tenant_book *book, text host);
 /* NULL: there is none. */
 struct tenant *tenant_by_slug(const struct tenant_book *book, text slug);
 struct tenant *tenant_by_id(const struct tenant_book *book, int32_t id);
+/* Rises whenever one is removed, or replaced. */
+uint64_t tenant_book_removals(const struct tenant_book *book);
 unsigned tenant_book_count(const struct tenant_book *book);
 
 /* One hold more; one less, of NULL too. */

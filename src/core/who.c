@@ -37,7 +37,7 @@ struct who_book {
 	struct verdict	*verdicts;
 	struct revocation *names;
 	struct revocation *tokens;
-	uint64_t	 news;		/* counts changes of revocations */
+	uint64_t	 news;		/* counts changes of what is believed */
 };
 
 #define KEY_SIZE_MAX (sizeof(int32_t) + 4 * TOKEN_NAME_MAX)
@@ -166,6 +166,7 @@ who_book_use_keys(struct who_book *book, const struct token_key *keys,
 	if (has_keys(book, keys, count))
 		return (true);
 	forget_verdicts(book);
+	book->news++;
 	forget_keys(book);
 	for (unsigned i = 0; i < count; i++)
 		book->keys[book->keys_count++] = (struct token_key){
@@ -254,6 +255,12 @@ has_key(const struct who_book *book, const char *kid)
 		if (text_is(book->keys[i].id, text_of(kid)))
 			return (true);
 	return (false);
+}
+
+uint64_t
+who_book_news(const struct who_book *book)
+{
+	return (book->news);
 }
 
 bool

@@ -66,6 +66,11 @@ void	who_book_revoke_name(struct who_book *book, int32_t tenant, text name,
 /* The one token. */
 void	who_book_revoke_token(struct who_book *book, int32_t tenant,
 	    text jti);
+/*
+ * Rises with whatever may end a caller's rights before his time: while it is
+ * the same, who_is_revoked says what it said.
+ */
+uint64_t who_book_news(const struct who_book *book);
 /* Before all that is revoked is read anew. */
 void	who_book_clear_revocations(struct who_book *book);
 /*

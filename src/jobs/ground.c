@@ -11,7 +11,7 @@
 /* What jobs ask. */
 static const enum function asked[] = { FUNCTION_tenant_list,
     FUNCTION_tenant_usage, FUNCTION_work_claim, FUNCTION_work_expire,
-    FUNCTION_work_retain };
+    FUNCTION_work_leave, FUNCTION_work_retain };
 #define ASKED (sizeof asked / sizeof asked[0])
 #define NOBODY_ASKS ((unsigned)-1)
 

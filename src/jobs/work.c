@@ -45,12 +45,38 @@ struct works {
 };
 
 static void
+on_left(void *me, const struct db_answer *answer)
+{
+	const struct work *work = object_cast(struct work, WORK_MAGIC, me);
+
+	if (answer->result != DB_ROWS)
+		log_info("a lease was not given back, it has to run out",
+		    F("work", work->kind->name));
+}
+
+static void
+leave(struct work *work)
+{
+	char lease[24];
+	text inputs[2] = { text_of(work->kind->name), TEXT_NONE };
+
+	snprintf(lease, sizeof lease, "%" PRId64, work->lease);
+	inputs[1] = text_of(lease);
+	work->lease = 0;
+	ground_ask(work->works->ground, FUNCTION_work_leave, inputs, 2,
+	    on_left, work);
+}
+
+/* The next step; who stops gives back instead what is not done. */
+static void
 plan(struct work *work, int64_t ms)
 {
 	struct works *works = work->works;
 
 	if (!works->is_stopped)
 		timer_set(loop_timers(works->ground->loop), &work->next, ms);
+	else if (work->lease != 0)
+		leave(work);
 }
 
 /* As plan, but not later than work may be due by another host's options. */
@@ -212,9 +238,16 @@ works_stop(struct works *works)
 {
 	object_check(works, WORKS_MAGIC);
 	works->is_stopped = true;
-	for (unsigned i = 0; i < KINDS; i++)
-		timer_stop(loop_timers(works->ground->loop),
-		    &works->all[i].next);
+	for (unsigned i = 0; i < KINDS; i++) {
+		struct work *work = &works->all[i];
+
+		/* Else a call is at hand, and its answer comes to plan. */
+		if (timer_is_set(&work->next)) {
+			timer_stop(loop_timers(works->ground->loop),
+			    &work->next);
+			plan(work, 0);
+		}
+	}
 }
 
 void

@@ -14,7 +14,9 @@
  *  2. Each call begins the lease anew, so it is the sign of life as well.
  *     Whoever dies in the middle is silent from then on, and after
  *     work_lease another host goes on from the last call that was committed.
- *  3. A call that failed is tried again while the lease is ours, and /readyz
+ *  3. Who stops in the middle gives its lease back, and another one goes on
+ *     within a second.
+ *  4. A call that failed is tried again while the lease is ours, and /readyz
  *     says meanwhile that jobs are degraded.
  *
  * To add one: its row in a migration, api.work_<verb> with the same inputs
@@ -31,7 +33,10 @@ struct works;
 
 /* host: whoever looks at the rows sees it there. */
 struct works	*works_create(struct ground *ground, const char *host);
-/* No call is made any more; one at hand is waited for by the ground. */
+/*
+ * No call is made any more but to give leases back; those at hand are waited
+ * for by the ground.
+ */
 void		 works_stop(struct works *works);
 /* After the ground. */
 void		 works_destroy(struct works **works);

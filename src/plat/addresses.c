@@ -38,7 +38,7 @@ addresses_open(unsigned slots, int64_t connections)
 	char *at;
 
 	must(all.at == NULL);
-	while (lines * LINE / 4 < (uint64_t)connections)
+	while (lines * LINE / 16 < (uint64_t)connections)
 		lines *= 2;
 	all.table_size = sizeof(struct table) +
 	    lines * LINE * sizeof(uint64_t);

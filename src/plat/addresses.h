@@ -19,7 +19,8 @@
  *  2. Who takes first adds to his own table and then sums up all tables, so
  *     two who take at once never both stay over the bound.
  *  3. An address whose two lines are full is not counted; that takes about
- *     half as many addresses at once as there are places.
+ *     half as many at once as there are places, 16 for each connection,
+ *     as core/bound counts in here what else clients have.
  *  4. IPv6 counts by /64, because that is what one client is given.
  *
  * Master, before the first fork: addresses_open(slots, conf->connections);

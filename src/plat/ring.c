@@ -6,7 +6,7 @@
  * the ring's size, so that a record may go over the end:
  *
  *	 -----------------------------------------------------------
- *	| check, length | to, generation | seq | tenant | shape | … |
+ *	| check, length | to, generation | seq | tenant | told | shape |
  *	 -----------------------------------------------------------
  *	| stream … 0 | epoch … 0 | payload … 0 |
  *
@@ -48,7 +48,8 @@
 #define RING_LOOKED()	do { } while (0)
 #endif
 
-enum { WORD_LENGTH, WORD_TO, WORD_SEQ, WORD_TENANT, WORD_SHAPE, HEADER_WORDS };
+enum { WORD_LENGTH, WORD_TO, WORD_SEQ, WORD_TENANT, WORD_TOLD,
+	WORD_SHAPE, HEADER_WORDS };
 #define HEADER_SIZE	(HEADER_WORDS * sizeof(uint64_t))
 
 static size_t
@@ -160,6 +161,7 @@ ring_write(struct ring_writer *writer, const struct ring_record *record)
 	put_word(ring, &at, (uint64_t)record->to << 32 | record->generation);
 	put_word(ring, &at, record->seq);
 	put_word(ring, &at, (uint32_t)record->tenant);
+	put_word(ring, &at, (uint64_t)record->told_us);
 	put_word(ring, &at, payload.len | (uint64_t)record->stream.len << 32 |
 	    (uint64_t)record->epoch.len << 40 |
 	    (uint64_t)record->kind << 48 | (uint64_t)has_payload << 56);
@@ -291,6 +293,7 @@ unpack_copy(const struct ring_reader *reader, uint64_t length,
 	record_out->to = (uint32_t)(copy[WORD_TO] >> 32);
 	record_out->tenant = (int32_t)(uint32_t)copy[WORD_TENANT];
 	record_out->seq = copy[WORD_SEQ];
+	record_out->told_us = (int64_t)copy[WORD_TOLD];
 	record_out->has_payload = has_payload;
 	record_out->stream = take_text(&at, stream);
 	record_out->epoch = take_text(&at, epoch);

@@ -67,6 +67,7 @@ struct ring_record {
 	uint32_t	 to;		/* a slot, or RING_TO_ALL */
 	int32_t		 tenant;
 	uint64_t	 seq;
+	int64_t		 told_us;	/* when this host heard of it */
 	text		 stream;
 	text		 epoch;
 	bool		 has_payload;

@@ -2,7 +2,9 @@
 /*
  * The document is the server's: it receives what clients say, and sends what
  * they hear. An event is a message whose payload is the envelope around its
- * data_<name>; all else has the payload live_<name>.
+ * data_<name>; all else has the payload live_<name>. The channel `live` is
+ * the WebSocket; each operation that answers an event_stream or events is one
+ * more, in which those are the messages of its stream.
  */
 #include "role/asyncapi.h"
 
@@ -39,6 +41,38 @@ static const struct event_row {
 #undef EVENT
 };
 #define EVENTS (sizeof event_rows / sizeof event_rows[0])
+
+/* What an event stream has beside events, as blocks with a name. */
+static const struct block {
+	const char	*name;		/* of the message: sse_<name> */
+	const char	*schema;
+	const char	*text;
+} blocks[] = {
+	{ "resync", "live_state", "The state, in place of events." },
+	{ "deleted", "live_sse_deleted", "The end: it is no more." },
+	{ "closing", "live_sse_closing", "The end, and when to come back." },
+};
+#define BLOCKS (sizeof blocks / sizeof blocks[0])
+
+static bool
+is_sse(const struct operation_row *row)
+{
+	return (strcmp(row->answer, "event_stream") == 0);
+}
+
+static bool
+is_door(const struct operation_row *row)
+{
+	return (is_sse(row) || strcmp(row->answer, "events") == 0);
+}
+
+/* "session:<id>" comes through what is of "session:{id}". */
+static bool
+carries(const struct operation_row *row, const struct event_row *event)
+{
+	return (strncmp(row->stream, event->stream,
+	    strcspn(row->stream, "{")) == 0);
+}
 
 static bool
 is_sent(const struct message_row *row)
@@ -95,8 +129,10 @@ write_info(struct json_out *json)
 	json_object_begin(json);
 	openapi_say(json, "title", "Partyline, live");
 	openapi_say(json, "version", "1");
-	openapi_say(json, "description", "The live door of a game night, over "
-	    "WebSocket, one JSON object a frame. A connection belongs to the "
+	openapi_say(json, "description", "The live doors of a game night: a "
+	    "WebSocket with one JSON object a frame, event streams (SSE) and "
+	    "long polls. The same events come through each, with the same "
+	    "numbers. A connection belongs to the "
 	    "tenant whose host name it carries; a path below /t/{slug} "
 	    "overrides that. Members that are not named here are ignored. A "
 	    "numbered event comes exactly once and in the order of its "
@@ -113,7 +149,10 @@ write_info(struct json_out *json)
 	    "\"{host}\",\"pathname\":\"/t/{slug}\",\"protocol\":\"ws\","
 	    "\"description\":\"A tenant by its name\",\"variables\":{\"host\":{"
 	    "\"default\":\"127.0.0.1:5000\"},\"slug\":{\"default\":"
-	    "\"default\"}}}}"));
+	    "\"default\"}}},\"http\":{\"host\":\"{host}\","
+	    "\"protocol\":\"http\",\"description\":\"Streams and polls, "
+	    "also below /t/{slug}\",\"variables\":{\"host\":{\"default\":"
+	    "\"127.0.0.1:5000\"}}}}"));
 	openapi_say(json, "defaultContentType", "application/json");
 }
 
@@ -137,6 +176,104 @@ write_closes(struct json_out *json)
 }
 
 static void
+write_servers(struct json_out *json, text names)
+{
+	text name;
+
+	json_key(json, "servers");
+	json_array_begin(json);
+	while (text_next_word(&names, &name))
+		refer_kind(json, "servers", "", name);
+	json_array_end(json);
+}
+
+static void
+write_door_messages(struct json_out *json, const struct operation_row *row,
+    void (*write)(struct json_out *json, const struct operation_row *row,
+    const char *kind, const char *name))
+{
+	for (size_t i = 0; i < EVENTS; i++)
+		if (carries(row, &event_rows[i]))
+			write(json, row, "event_", event_rows[i].name);
+	for (size_t i = 0; is_sse(row) && i < BLOCKS; i++)
+		write(json, row, "sse_", blocks[i].name);
+	if (!is_sse(row))
+		write(json, row, "", "events");
+}
+
+static void
+write_member(struct json_out *json, const struct operation_row *row,
+    const char *kind, const char *name)
+{
+	char key[64];
+
+	(void)row;
+	snprintf(key, sizeof key, "%s%s", kind, name);
+	json_key(json, key);
+	openapi_refer(json, "messages", key);
+}
+
+static void
+write_reference(struct json_out *json, const struct operation_row *row,
+    const char *kind, const char *name)
+{
+	char place[96];
+
+	snprintf(place, sizeof place, "channels/%s/messages", row->name);
+	refer_kind(json, place, kind, text_of(name));
+}
+
+static void
+write_door_channel(struct json_out *json, const struct operation_row *row)
+{
+	json_key(json, row->name);
+	json_object_begin(json);
+	openapi_say(json, "address", row->path);
+	openapi_say(json, "description", is_sse(row) ? "Events are blocks "
+	    "without a name, whose data is the envelope and whose id is the "
+	    "cursor; the others are blocks with one." : "Each event is in "
+	    "`events` of an answer. OpenAPI has the parameters.");
+	write_servers(json, TEXT("http"));
+	if (strchr(row->path, '{') != NULL) {
+		json_key(json, "parameters");
+		json_raw(json, TEXT("{\"id\":{\"description\":"
+		    "\"The session.\"}}"));
+	}
+	json_key(json, "messages");
+	json_object_begin(json);
+	write_door_messages(json, row, write_member);
+	json_object_end(json);
+	json_object_end(json);
+}
+
+static void
+write_door_operation(struct json_out *json, const struct operation_row *row)
+{
+	json_key(json, row->name);
+	json_object_begin(json);
+	openapi_say(json, "action", "send");
+	json_key(json, "channel");
+	refer_kind(json, "channels", "", text_of(row->name));
+	openapi_say(json, "summary", row->text);
+	json_key(json, "bindings");
+	json_raw(json, TEXT("{\"http\":{\"method\":\"GET\"}}"));
+	json_key(json, "messages");
+	json_array_begin(json);
+	write_door_messages(json, row, write_reference);
+	json_array_end(json);
+	json_object_end(json);
+}
+
+static void
+write_doors(struct json_out *json,
+    void (*write)(struct json_out *json, const struct operation_row *row))
+{
+	for (size_t i = 0; i < OPERATIONS; i++)
+		if (is_door(&operation_rows[i]))
+			write(json, &operation_rows[i]);
+}
+
+static void
 write_channel(struct json_out *json)
 {
 	char key[64];
@@ -146,6 +283,7 @@ write_channel(struct json_out *json)
 	json_key(json, "live");
 	json_object_begin(json);
 	openapi_say(json, "address", LIVE_PATH);
+	write_servers(json, TEXT("host tenant"));
 	json_key(json, "messages");
 	json_object_begin(json);
 	for (size_t i = 0; i < MESSAGES; i++) {
@@ -162,6 +300,7 @@ write_channel(struct json_out *json)
 	json_raw(json, TEXT("{\"ws\":{\"method\":\"GET\"}}"));
 	write_closes(json);
 	json_object_end(json);
+	write_doors(json, write_door_channel);
 	json_object_end(json);
 }
 
@@ -224,6 +363,7 @@ write_operations(struct json_out *json)
 	refer_said(json, TEXT("unsubscribed"));
 	json_array_end(json);
 	json_object_end(json);
+	write_doors(json, write_door_operation);
 	json_object_end(json);
 }
 
@@ -284,6 +424,19 @@ write_envelope(struct json_out *json, const struct event_row *row)
 }
 
 static void
+write_other(struct json_out *json, const char *key, const char *name,
+    const char *words, const char *schema)
+{
+	json_key(json, key);
+	json_object_begin(json);
+	openapi_say(json, "name", name);
+	openapi_say(json, "summary", words);
+	json_key(json, "payload");
+	openapi_refer(json, "schemas", schema);
+	json_object_end(json);
+}
+
+static void
 write_messages(struct json_out *json)
 {
 	char key[64];
@@ -291,15 +444,17 @@ write_messages(struct json_out *json)
 	json_key(json, "messages");
 	json_object_begin(json);
 	for (size_t i = 0; i < MESSAGES; i++) {
-		json_key(json, message_rows[i].name);
-		json_object_begin(json);
-		openapi_say(json, "name", message_rows[i].name);
-		openapi_say(json, "summary", message_rows[i].text);
-		json_key(json, "payload");
 		snprintf(key, sizeof key, "live_%s", message_rows[i].name);
-		openapi_refer(json, "schemas", key);
-		json_object_end(json);
+		write_other(json, message_rows[i].name, message_rows[i].name,
+		    message_rows[i].text, key);
 	}
+	for (size_t i = 0; i < BLOCKS; i++) {
+		snprintf(key, sizeof key, "sse_%s", blocks[i].name);
+		write_other(json, key, blocks[i].name, blocks[i].text,
+		    blocks[i].schema);
+	}
+	write_other(json, "events", "events", "The answer of a poll.",
+	    "events");
 	for (size_t i = 0; i < EVENTS; i++) {
 		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
 		json_key(json, key);
@@ -322,7 +477,7 @@ is_needed(const char *name)
 	    "\"#/components/schemas/%s\"", name);
 
 	must(len > 0 && (size_t)len < sizeof target);
-	if (schema_is_live(name))
+	if (schema_is_live(name) || strcmp(name, "events") == 0)
 		return (true);
 	for (const struct schema *schema = schemas; schema->name != NULL;
 	    schema++)

@@ -21,6 +21,7 @@
 #include "base/secret.h"
 #include "plat/addresses.h"
 #include "plat/failures.h"
+#include "plat/rates.h"
 #include "plat/tenant_places.h"
 #include "plat/wake.h"
 #include "role/notify.h"
@@ -165,7 +166,7 @@ boot_segment(struct server *server)
 	    conf->connections))
 		die(EX_OSERR, "no memory to count clients by address: %s; "
 		    "lower connections or max_processes", strerror(errno));
-	if (!failures_open() || !tenant_places_open(
+	if (!failures_open() || !rates_open() || !tenant_places_open(
 	    (unsigned)conf->max_processes, conf->tenant_places))
 		die(EX_OSERR, "no memory to count what tenants use: %s; lower "
 		    "tenant_places or max_processes", strerror(errno));

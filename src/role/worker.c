@@ -10,6 +10,7 @@
 #include "base/stamp.h"
 #include "core/feed.h"
 #include "core/follow.h"
+#include "core/lag.h"
 #include "core/service.h"
 #include "role/child.h"
 #include "role/server.h"
@@ -84,6 +85,7 @@ worker_begin(struct child_self *self)
 	    worker->live };
 	setup.doors = worker->doors;
 	worker->http = http_create(&setup);
+	lag_watch(worker->service->lag);
 	if (self->conf->tls_listen[0] != '\0' &&
 	    !http_use_tls(worker->http, &why)) {
 		log_error("TLS cannot be served", F("why", why));

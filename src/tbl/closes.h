@@ -29,7 +29,10 @@ CLOSE(text_invalid, 1007, never,
     "A text is not UTF-8.")
 CLOSE(token_expired, 4002, sign_in,
     "The token's time is over.")
+CLOSE(too_many_connections, 4030, later,
+    "The caller has more connections than connections_per_caller.")
 CLOSE(too_many_messages, 4029, later,
-    "More messages a minute than live_messages.")
+    "More messages a minute than live_messages, or all of the address, the "
+    "caller or the tenant more than messages_per_address and so on.")
 CLOSE(unavailable, 1013, later,
     "The database could not be asked.")

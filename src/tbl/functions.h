@@ -43,5 +43,7 @@ FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
 FUNCTION(work_expire, FLEET, WITHOUT, 4,
     "Removes keys, tickets and revocations that have had their time.")
+FUNCTION(work_leave, FLEET, WITHOUT, 2,
+    "Gives a lease back before the work is done.")
 FUNCTION(work_retain, FLEET, WITHOUT, 4,
     "Removes events that tenants keep no longer.")

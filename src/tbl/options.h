@@ -58,6 +58,9 @@ OPTION(connections, count, "16384", 1, 1000000, RELOAD,
 OPTION(connections_per_address, count, "1024", 1, 1000000, RELOAD,
     "Client connections of one address (IPv6: one /64). Past it, new ones "
     "are answered 429. Addresses in trusted_proxies are not counted.")
+OPTION(connections_per_caller, count, "1024", 1, 1000000, RELOAD,
+    "Live connections, streams and waiting polls of one caller. Past it, a "
+    "live one is closed with too_many_connections, others are answered 429.")
 URL(database_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL: postgresql://user:password@host/name. Empty: the server "
     "runs a private one in state_dir.")
@@ -127,6 +130,13 @@ OPTION(max_body, bytes, "1MiB", 1024, 1073741824, RELOAD,
     "The largest request body. A larger one is answered 413.")
 OPTION(max_processes, count, "64", 8, 1024, RESTART,
     "Slots of the shared segment. workers is at most half of it less two.")
+OPTION(messages_per_address, count, "60000", 1, 16777215, RELOAD,
+    "Messages that all live clients of one address may send in a minute. "
+    "Past it, who sends one is closed and told when to come back.")
+OPTION(messages_per_caller, count, "60000", 1, 16777215, RELOAD,
+    "The same of one caller, from when he signed in.")
+OPTION(messages_per_tenant, count, "600000", 1, 16777215, RELOAD,
+    "The same of one tenant.")
 URL(migrate_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL as the owner of the schema. Where it is set, the server "
     "migrates at its start.")
@@ -179,6 +189,13 @@ OPTION(state_dir, path, "./var", 1, 0, RESTART,
     "The folder of the lock, the control socket and the private servers.")
 OPTION(storage_round, span, "1min", 100, 86400000, RELOAD,
     "How often what tenants with a max_storage hold is measured anew.")
+OPTION(subscriptions_per_address, count, "16384", 1, 1000000, RELOAD,
+    "Sessions that all clients of one address follow: live, by streams and "
+    "by polls. Past it, one more is refused with too_many_subscriptions.")
+OPTION(subscriptions_per_caller, count, "16384", 1, 1000000, RELOAD,
+    "The same of one caller.")
+OPTION(subscriptions_per_tenant, count, "65536", 1, 1000000, RELOAD,
+    "The same of one tenant.")
 OPTION(tenant_places, count, "4096", 16, 65536, RESTART,
     "Tenants whose use can be counted, which those that have a limit need. "
     "One keeps its place until the server ends.")

@@ -285,25 +285,26 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 }
 
 /*
- * A body whose length is told twice, or once too often, has two ends, and
- * whoever stands before us may believe in the other. h2o takes the first
- * and does not tell; but the head still lies before the body, in lower case.
+ * A body whose length is told twice, or once too often, has two ends, and a
+ * request with two hosts may be of two tenants: whoever stands before us may
+ * believe in the other. h2o takes one and does not tell; but the head still
+ * lies where it was read, with names in lower case.
  */
 static bool
-is_length_doubtful(const struct peer *peer, text body)
+is_head_doubtful(const struct peer *peer)
 {
 	const h2o_buffer_t *input = peer->sock->input;
-	text rest, line;
-	unsigned told = 0;
+	text rest = text_from(input->bytes, input->size), line;
+	unsigned lengths = 0, hosts = 0;
 
-	if (body.at == NULL || body.at < input->bytes ||
-	    body.at > input->bytes + input->size)
+	if (!text_begins(rest, peer->op->method))
 		return (false);
-	rest = text_from(input->bytes, (size_t)(body.at - input->bytes));
-	while (text_cut(rest, '\n', &line, &rest) && line.len > 1)
-		told += text_begins(line, TEXT("content-length:")) ||
+	while (text_cut(rest, '\n', &line, &rest) && line.len > 1) {
+		lengths += text_begins(line, TEXT("content-length:")) ||
 		    text_begins(line, TEXT("transfer-encoding:"));
-	return (told > 1);
+		hosts += text_begins(line, TEXT("host:"));
+	}
+	return (lengths > 1 || hosts > 1);
 }
 
 static enum err
@@ -441,7 +442,7 @@ on_request(h2o_handler_t *handler, h2o_req_t *req)
 	if (peer->refusal != ERR_none) {
 		op->answer.has_to_close = true;
 		op_fail(op, peer->refusal);
-	} else if (op->is_doubtful || is_length_doubtful(peer, op->body)) {
+	} else if (op->is_doubtful || is_head_doubtful(peer)) {
 		op->answer.has_to_close = true;
 		op_fail(op, ERR_malformed_request);
 	} else if ((int64_t)op->body.len > rest->ground->conf->max_body)

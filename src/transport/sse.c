@@ -11,6 +11,7 @@
 #include "base/count.h"
 #include "base/secret.h"
 #include "core/follow.h"
+#include "core/lag.h"
 #include "plat/loop.h"
 
 /* Between these, at random: who was cut off with others comes alone. */
@@ -267,9 +268,11 @@ on_deliver(struct subscription *sub, struct event *event)
 	struct bytes **form = &event->forms[EVENT_SSE];
 	char id[ID_SIZE];
 
-	if (*form == NULL)
+	if (*form == NULL) {
 		*form = sse_block(TEXT_NONE, event->seq == 0 ? TEXT_NONE :
 		    write_id(event->epoch, event->seq, id), event->envelope);
+		lag_note(follow_of(sub)->op->ground->service->lag, event);
+	}
 	send_shared(sse_of(sub), *form, event->seq == 0 ?
 	    OP_MAY_BE_LEFT_OUT : OP_HAS_TO_ARRIVE);
 }

@@ -12,6 +12,7 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/log.h"
+#include "core/lag.h"
 #include "core/tenant.h"
 #include "plat/frame.h"
 #include "plat/sock.h"
@@ -50,6 +51,7 @@ struct ws {
 	const struct ws_acts *acts;
 	void		*application;
 	struct tenant	*tenant;
+	struct bound_client bound;
 	struct frame_reader reader;
 	int64_t		 pinged_ms;	/* of silence, at the last ping */
 	struct peer_places places;
@@ -61,6 +63,7 @@ struct upgrade {
 	struct peer	*peer;
 	const struct ws_door *door;
 	struct tenant	*tenant;
+	struct bound_client bound;
 	bool		 deflates;
 };
 
@@ -287,9 +290,11 @@ ws_send_text(struct ws *ws, text message)
 static struct bytes *
 frame_of(struct ws *ws, struct event *event)
 {
-	if (event->forms[EVENT_WS] == NULL)
+	if (event->forms[EVENT_WS] == NULL) {
 		event->forms[EVENT_WS] = frame_write(FRAME_TEXT,
 		    event->envelope);
+		lag_note(ws->set->ground->service->lag, event);
+	}
 	if (!ws->deflates)
 		return (event->forms[EVENT_WS]);
 	if (event->forms[EVENT_WS_DEFLATED] == NULL) {
@@ -352,6 +357,12 @@ ws_tenant(const struct ws *ws)
 	return (ws->tenant);
 }
 
+struct bound_client *
+ws_bound(struct ws *ws)
+{
+	return (&ws->bound);
+}
+
 /* --- becoming one ------------------------------------------------------- */
 
 static void
@@ -374,6 +385,7 @@ on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
 	ws->set = set;
 	ws->acts = upgrade->door->acts;
 	ws->tenant = upgrade->tenant;
+	ws->bound = upgrade->bound;
 	ws->deflates = upgrade->deflates;
 	frame_reader_init(&ws->reader, &set->frames, ws->deflates);
 	peer_hand_over(upgrade->peer, &ws->places);
@@ -407,8 +419,11 @@ ws_upgrade(struct ws_set *set, struct peer *peer, const struct ws_door *door)
 		return;
 	}
 	upgrade = mem_alloc(sizeof *upgrade);
-	*upgrade = (struct upgrade){ set, peer, door,
-	    tenant_share(op->tenant), handshake.deflate.is_on };
+	*upgrade = (struct upgrade){ .set = set, .peer = peer, .door = door,
+	    .tenant = tenant_share(op->tenant),
+	    .deflates = handshake.deflate.is_on };
+	bound_client_set(&upgrade->bound, op->tenant, op->client_address,
+	    NULL);
 	ws_handshake_answer(peer->req, &handshake);
 	op_switch(op);
 	h2o_http1_upgrade(peer->req, NULL, 0, on_upgraded, upgrade);

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "core/bound.h"
 #include "core/hub_event.h"
 
 struct ws;
@@ -72,5 +73,7 @@ bool	ws_has_room(const struct ws *ws);
 void	ws_close(struct ws *ws, enum close why, int64_t retry_after_ms);
 
 struct tenant *ws_tenant(const struct ws *ws);
+/* As whom it is counted; it becomes a caller when it signs in. */
+struct bound_client *ws_bound(struct ws *ws);
 
 #endif

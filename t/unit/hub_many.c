@@ -5,6 +5,7 @@
  * and what a client is told to have.
  */
 #include "core/hub.h"
+#include "plat/segment.h"
 
 #include <stdio.h>
 
@@ -162,6 +163,21 @@ test_batches(void)
 	is(answer_batch(hubs), HUB_SWEEP_MOST);
 	is(answer_batch(hubs), HUB_SWEEP_MOST);
 	is(answer_batch(hubs), HUBS - 2 * HUB_SWEEP_MOST);
+	is(sweeps, 3);
+
+	test("a sweep of a bucket is of its hubs alone, and more of one more");
+	hubs_sweep_bucket(hubs, bucket_of(7));
+	is(answer_batch(hubs), HUB_SWEEP_MOST);
+	is(answer_batch(hubs), HUB_SWEEP_MOST);
+	is(answer_batch(hubs), HUBS - 2 * HUB_SWEEP_MOST);
+	sweeps = 0;
+	hubs_sweep_bucket(hubs, bucket_of(8));
+	is(sweeps, 0);
+	/* What is wanted meanwhile comes behind it. */
+	hubs_sweep(hubs);
+	hubs_sweep_bucket(hubs, bucket_of(8));
+	for (unsigned i = 0; i < 3; i++)
+		answer_batch(hubs);
 	is(sweeps, 3);
 
 	test("hubs that leave are in no answer and in no later batch");

@@ -189,13 +189,13 @@ test_every_place(void)
 static void
 test_lapped(void)
 {
-	/* 40 + 8 for the stream + 16: 64 records fill the ring exactly. */
+	/* 48 + 8 for the stream + 8: 64 records fill the ring exactly. */
 	const unsigned fit = SIZE / 64;
 	struct ring_reader slow;
 
 	begin("what is just not overwritten is read, all of it");
 	for (unsigned i = 0; i < fit; i++)
-		write_seq(i, 16);
+		write_seq(i, 8);
 	is(atomic_load(&ring->claim), 0);
 	for (unsigned i = 0; i < fit; i++) {
 		is(ring_read(&reader, &got), RING_GOT);
@@ -208,7 +208,7 @@ test_lapped(void)
 	begin("a lapped reader is told once, then goes on from the tail");
 	ring_reader_init(&slow, ring, 0);
 	for (unsigned i = 0; i < fit + 1; i++)
-		write_seq(i, 16);
+		write_seq(i, 8);
 	got.seq = 4711;
 	is(ring_read(&slow, &got), RING_LAPPED);
 	is(got.seq, 4711);
@@ -219,7 +219,7 @@ test_lapped(void)
 	is(got.seq, 100);
 	/* The same for one who was many rounds behind. */
 	for (unsigned i = 0; i < 10 * fit; i++)
-		write_seq(i, 16);
+		write_seq(i, 8);
 	is(ring_read(&slow, &got), RING_LAPPED);
 	is(ring_read(&slow, &got), RING_EMPTY);
 	ring_reader_fini(&slow);

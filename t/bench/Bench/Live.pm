@@ -81,7 +81,8 @@ sub sign_in {
 sub partyline {
 	my ($self) = @_;
 	my $server = $self->{rest}->partyline('partyline', 'live', {},
-		'connections = 20000', 'connections_per_address = 20000');
+		'connections = 20000', 'connections_per_address = 20000',
+		'connections_per_caller = 20000');
 	$server->{kind}         = 'json';
 	$server->{has_database} = 1;
 	sign_in($server);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 package T::AsyncApi;
 
-# Holds everything that a test hears over /api/sessions/live against what the
-# program says of it: `partyline -x asyncapi`. T::Live hands all of it over.
+# Holds everything that a test hears by the live doors against what the program
+# says of it: `partyline -x asyncapi`. T::Live, T::Sse and T::OpenApi, which
+# has the polls, hand all of it over.
 #
 #	T::AsyncApi::received($text);		  a message or an event
 #	T::AsyncApi::closed($number, $reason);	  the close frame, in both parts
+#	T::AsyncApi::block($event, $data);	  of an event stream
+#	T::AsyncApi::polled($answer);		  a poll's, decoded
 #	my @wrong = T::AsyncApi::complaints($text);
 #
 # Holds always: a mismatch fails the test that heard it, and names the type
@@ -21,6 +24,9 @@ use T::Schema;
 use T::Table;
 
 my $json = JSON::PP->new->utf8->allow_nonref;
+# Types of which a test says that no row has them.
+our $unlisted = qr/(?!)/;
+
 my ($document, $has_asked, %message_of, @patterns, %known);
 
 sub document {
@@ -97,11 +103,11 @@ sub received {
 
 	# A crowd hears the same.
 	return if $known{$text};
+	my ($type) = $text =~ /"type":"([^"]{1,80})"/;
+	return if ($type // '') =~ $unlisted;
 	%known = () if keys %known > 1000;
 	$known{$text} = 1;
 	my @wrong = complaints($text) or return;
-	my ($type) = $text =~ /"type":"([^"]{1,80})"/;
-
 	complain('a message of type ' . ($type // 'none')
 		. ' is as it is described', $text, @wrong);
 	return;
@@ -120,6 +126,34 @@ sub wrong_close {
 	return "its number is $row->{number}" if $row->{number} != $number;
 	return $row->{again} eq $value->{again} ? ()
 	    : "one comes again $row->{again}";
+}
+
+# What is wrong with a block of that name.
+sub wrong_block {
+	my ($event, $data) = @_;
+	my $message = document()->{components}{messages}{"sse_$event"}
+	    // return 'no block has that name';
+
+	return T::Schema::wrong(eval { $json->decode($data) },
+		$message->{payload}, document(), '');
+}
+
+# event is the block's name, if it has one.
+sub block {
+	my ($event, $data) = @_;
+
+	return if !defined $data;
+	return received($data) if !defined $event;
+	my @wrong = wrong_block($event, $data) or return;
+	complain("a block named $event is as it is described", $data, @wrong);
+	return;
+}
+
+sub polled {
+	my ($answer) = @_;
+
+	received($json->encode($_)) for @{ $answer->{events} };
+	return;
 }
 
 # Goodbyes that answer the client's carry no reason of ours.

@@ -20,7 +20,8 @@ package T::Client;
 # that the server closed is made anew, and an answer that never came has the
 # status 0 and says why.
 #
-# worker: the ordinal that the connection has to be with. The token is signed
+# worker: the ordinal that the connection has to be with; from: the client's
+# own address. The token is signed
 # with the server's own key. The first client of a server waits until all of
 # its workers serve, but for early => 1.
 #
@@ -61,6 +62,7 @@ sub new {
 	my $self = bless {
 		server => $server,
 		worker => $options{worker},
+		from   => $options{from},
 		prefix => $slug eq 'default' ? '' : "/t/$slug",
 		waits  => [],
 	}, $class;
@@ -114,7 +116,8 @@ sub http {
 	my @others;
 
 	while (!$self->{http}) {
-		my $http = T::Http->connect($self->{server});
+		my $http = T::Http->connect($self->{server},
+			from => $self->{from});
 
 		if (!defined $self->{worker}
 		    || $self->worker_of($http) == $self->{worker}) {

@@ -76,7 +76,7 @@ sub line {
 	return T::Http->connect($server, from => $options{from})
 	    if !defined $options{worker};
 	return T::Client->new($server, role => undef,
-		worker => $options{worker})->http;
+		worker => $options{worker}, from => $options{from})->http;
 }
 
 # openssl's client, on one socket.

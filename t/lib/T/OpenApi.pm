@@ -20,6 +20,7 @@ use strict;
 use warnings;
 use JSON::PP   ();
 use Test::More ();
+use T::AsyncApi;
 use T::Evidence;
 use T::Run;
 use T::Schema;
@@ -264,6 +265,9 @@ sub answered {
 	T::Evidence::answer($answer->{status}, $answer->{body});
 	T::Evidence::record(operation => $row->{name})
 	    if $row && $answer->{status} == $row->{status} && !@wrong;
+	T::AsyncApi::polled($json->decode(inflated($answer->{body})))
+	    if $row && $row->{answer} eq 'events' && !@wrong
+	    && $answer->{status} == 200 && $method eq 'GET';
 	return if !@wrong;
 	my $what = ($row ? $row->{name} : 'an answer') . ' ('
 	    . ($method // 'unknown') . ', ' . ($target // '') =~ s/\?.*//sr

@@ -23,6 +23,7 @@ use warnings;
 use IO::Socket::INET;
 use JSON::PP ();
 use Socket qw(SOL_SOCKET SO_RCVBUF);
+use T::AsyncApi;
 use T::Http;
 use T::OpenApi;
 use T::Wait;
@@ -141,6 +142,7 @@ sub parse {
 			die "no line of an event stream: '$line'\n";
 		}
 	}
+	T::AsyncApi::block(@block{qw(event data)});
 	$block{json} = $json->decode($block{data}) if defined $block{data};
 	$self->{id} = $block{id} if defined $block{id};
 	return \%block;
