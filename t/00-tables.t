@@ -82,8 +82,9 @@ subtest 'events and messages' => sub {
 	my @sent = map { $_->{name} } grep {
 		$_->{direction} eq 'FROM_SERVER'
 	} @messages;
-	# What those refer to.
-	my @parts = map { "live_$_" } qw(close place since state);
+	# What those refer to, and what only Server-Sent Events say.
+	my @parts = map { "live_$_" }
+	    qw(close place since sse_closing sse_deleted state);
 
 	is_deeply([grep { /^(?:data|live)_/ } map { m{(\w+)\.json} }
 		T::Tree::files(qr{^src/tbl/schema/\w+\.json$})],

@@ -423,6 +423,23 @@ subtest 'what goes through unchanged' => sub {
 	$live->leave;
 };
 
+subtest 'compressed once for all' => sub {
+	my $id    = session();
+	my @many  = map { T::Live->enter($server, deflate => 1,
+		worker => 1) } 1 .. 10;
+	my $clear = T::Live->enter($server, worker => 1);
+
+	$_->follow($id) for @many, $clear;
+	my $before = $server->count('events_deflated');
+	emit($id, 'custom.x', { n => 'x' x 1000 });
+	is(scalar(grep { $_->reaches("session:$id", 1) } @many, $clear), 11,
+		'all hear it');
+	is(scalar(grep { $_->{inflated} } @many), 10, 'ten of them compressed');
+	is($server->count('events_deflated') - $before, 1, 'in one go');
+	close_session($id);
+	$_->leave for @many, $clear;
+};
+
 subtest 'heads in pong' => sub {
 	my @ids  = map { my $id = session(); close_session($id); $id } 1, 2;
 	my $live = T::Live->enter($server);

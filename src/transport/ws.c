@@ -302,6 +302,8 @@ frame_of(struct ws *ws, struct event *event)
 		    event->envelope,
 		    (size_t)ws->set->ground->conf->live_deflate_min);
 
+		if (frame != NULL)
+			COUNT(events_deflated);
 		event->forms[EVENT_WS_DEFLATED] = frame != NULL ? frame :
 		    bytes_share(event->forms[EVENT_WS]);
 	}
