@@ -200,6 +200,12 @@ BEGIN
 	PERFORM set_config('role', 'partyline_server', true);
 	PERFORM FROM partyline.session s
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.session_game s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.pack p
+	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
+	PERFORM FROM partyline.game g
+	WHERE g.tenant_id = ctx.tenant ORDER BY g.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);
