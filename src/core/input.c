@@ -381,28 +381,34 @@ refuse(struct op *op, const struct input_row *input, enum err err)
 	buf_fini(&more);
 }
 
-/* false: it was refused. */
-static bool
-settle(struct op *op, const struct input_row *input, enum verdict verdict)
+/* Too short: a text that must not be empty is missing if it is. */
+static enum verdict
+judged(const struct op *op, const struct input_row *input, unsigned place,
+    enum verdict verdict)
 {
-	text read = op->inputs[op->inputs_count];
-	/* Too short: a text that must not be empty is missing if it is. */
-	bool is_empty = verdict == INVALID && input->kind == INPUT_text &&
-	    read.at != NULL && read.len == 0;
+	text read = op->inputs[place];
 
-	if (verdict == PASSES)
-		return (true);
-	if (input->place == INPUT_PATH) {
-		/* As if it had been looked for. */
-		op_fail(op, input->missing);
-		return (false);
-	}
-	op->inputs[op->inputs_count] = TEXT_NONE;
 	if (verdict == MISSING && input->missing == ERR_none)
+		return (PASSES);
+	return (verdict == INVALID && input->missing != ERR_none &&
+	    input->kind == INPUT_text && read.at != NULL && read.len == 0 ?
+	    MISSING : verdict);
+}
+
+/* The first one of that verdict is told. */
+static bool
+is_refused(struct op *op, const enum verdict *verdicts, enum verdict verdict)
+{
+	const struct input_row *input = op->row->inputs;
+
+	for (unsigned i = 0; i < op->inputs_count; i++, input++) {
+		if (verdicts[i] != verdict)
+			continue;
+		refuse(op, input, verdict == MISSING ? input->missing :
+		    input->invalid != ERR_none ? input->invalid :
+		    ERR_input_invalid);
 		return (true);
-	refuse(op, input, input->missing != ERR_none &&
-	    (verdict == MISSING || is_empty) ? input->missing :
-	    ERR_input_invalid);
+	}
 	return (false);
 }
 
@@ -426,6 +432,8 @@ input_is_kept(const struct input_row *input)
 bool
 input_read(struct op *op)
 {
+	enum verdict verdicts[OP_INPUTS_MAX];
+
 	op->inputs_count = 0;
 	if (op->json != NULL && takes_body(op->row) &&
 	    !json_in_is_object(op->json)) {
@@ -434,15 +442,25 @@ input_read(struct op *op)
 	}
 	for (const struct input_row *input = op->row->inputs;
 	    input->name != NULL; input++) {
-		text *out = &op->inputs[op->inputs_count];
+		unsigned place = op->inputs_count;
+		text *out = &op->inputs[place];
+		enum verdict verdict;
 
-		must(op->inputs_count < OP_INPUTS_MAX);
+		must(place < OP_INPUTS_MAX);
 		*out = TEXT_NONE;
-		if (!settle(op, input, read_one(op, input, out)))
+		verdict = read_one(op, input, out);
+		if (verdict != PASSES && input->place == INPUT_PATH) {
+			/* As if it had been looked for. */
+			op_fail(op, input->missing);
 			return (false);
+		}
+		verdicts[place] = judged(op, input, place, verdict);
+		if (verdict != PASSES)
+			*out = TEXT_NONE;
 		op->inputs_count++;
 	}
-	return (true);
+	return (!is_refused(op, verdicts, MISSING) &&
+	    !is_refused(op, verdicts, INVALID));
 }
 
 const char *

@@ -15,12 +15,16 @@
 #define SPARE_MAX 64
 
 #define NO_MORE { .name = NULL }
-#define INPUT(name, where, kind, missing, min, max, text)		\
+#define INPUT_ELSE(name, where, kind, missing, invalid, min, max, text)	\
 	{ #name, INPUT_##where, INPUT_##kind, ERR_##missing, min, max,	\
-	    NULL, text },
-#define INPUT_CHOICE(name, where, missing, choices, text)		\
+	    NULL, text, ERR_##invalid },
+#define INPUT_CHOICE_ELSE(name, where, missing, invalid, choices, text)	\
 	{ #name, INPUT_##where, INPUT_choice, ERR_##missing, 0, 0,	\
-	    choices, text },
+	    choices, text, ERR_##invalid },
+#define INPUT(name, where, kind, missing, min, max, text)		\
+	INPUT_ELSE(name, where, kind, missing, none, min, max, text)
+#define INPUT_CHOICE(name, where, missing, choices, text)		\
+	INPUT_CHOICE_ELSE(name, where, missing, none, choices, text)
 #define OPERATION(name, method, path, door, who, way, limit, stream,	\
 	    status, answer, text, inputs)				\
 	static const struct input_row inputs_of_##name[] = {		\
@@ -30,6 +34,8 @@
 #undef OPERATION
 #undef INPUT_CHOICE
 #undef INPUT
+#undef INPUT_CHOICE_ELSE
+#undef INPUT_ELSE
 #undef NO_MORE
 
 const struct operation_row operation_rows[OPERATIONS] = {

@@ -99,6 +99,7 @@ struct input_row {
 	int64_t		 min, max;
 	const char	*choices;
 	const char	*text;
+	enum err	 invalid;	/* none: input_invalid */
 };
 
 struct operation_row {

@@ -31,6 +31,12 @@
  * missing: the error of an input that has to be there and is not (in a path:
  *	    of one that cannot be); `none`: it may be missing, and is NULL
  *	    then. null in a body counts as missing.
+ *
+ *	INPUT_ELSE(name, where, kind, missing, invalid, min, max, text)
+ *	INPUT_CHOICE_ELSE(name, where, missing, invalid, "a|b|c", text)
+ *
+ * invalid: the error of one that is not what it has to be, in place of
+ *	    input_invalid. What is missing is told before what is invalid.
  * kind, min and max: see core/input.h.
  */
 OPERATION(auth_login, POST, "/api/auth/login", FRONT, ANYONE, OWN, NONE,

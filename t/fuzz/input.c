@@ -15,25 +15,27 @@
 
 /* A row of each kind from each place beside the program's own. */
 #define ALL(where)							\
-	{ "text", where, INPUT_text, ERR_none, 1, 9, NULL, "" },	\
-	{ "integer", where, INPUT_integer, ERR_none, -9, 9, NULL, "" },	\
-	{ "boolean", where, INPUT_boolean, ERR_none, 0, 0, NULL, "" },	\
-	{ "id", where, INPUT_id, ERR_none, 1, 0, NULL, "" },		\
-	{ "choice", where, INPUT_choice, ERR_none, 0, 0, "a|b", "" }
+	{ "text", where, INPUT_text, ERR_none, 1, 9, NULL, "", 0 },	\
+	{ "integer", where, INPUT_integer, ERR_none, -9, 9, NULL, "",	\
+	    0 },							\
+	{ "boolean", where, INPUT_boolean, ERR_none, 0, 0, NULL, "",	\
+	    0 },							\
+	{ "id", where, INPUT_id, ERR_none, 1, 0, NULL, "", 0 },		\
+	{ "choice", where, INPUT_choice, ERR_none, 0, 0, "a|b", "", 0 }
 
 static const struct input_row from_query[] = {
 	ALL(INPUT_QUERY),
-	{ "page", INPUT_QUERY, INPUT_page, ERR_none, 0, 50, NULL, "" },
-	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "" },
-	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "" },
-	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "" },
+	{ "page", INPUT_QUERY, INPUT_page, ERR_none, 0, 50, NULL, "", 0 },
+	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "", 0 },
+	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "", 0 },
+	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct input_row from_body[] = {
 	ALL(INPUT_BODY),
-	{ "custom", INPUT_BODY, INPUT_custom, ERR_none, 8, 64, NULL, "" },
-	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "" },
-	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "" },
+	{ "custom", INPUT_BODY, INPUT_custom, ERR_none, 8, 64, NULL, "", 0 },
+	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "", 0 },
+	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct operation_row own_rows[] = {

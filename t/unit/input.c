@@ -9,10 +9,10 @@
 
 #define BODY(name, kind, missing, min, max)				\
 	{ name, INPUT_BODY, INPUT_##kind, ERR_##missing, min, max,	\
-	    "red|green", "" }
+	    "red|green", "", 0 }
 #define QUERY(name, kind, missing, min, max)				\
 	{ name, INPUT_QUERY, INPUT_##kind, ERR_##missing, min, max,	\
-	    "red|green", "" }
+	    "red|green", "", 0 }
 
 static const struct input_row body_inputs[] = {
 	BODY("key", text, admin_key_required, 1, 3),
@@ -32,8 +32,8 @@ static const struct operation_row body_row = { .name = "body",
     .method = METHOD_POST, .path = "/body", .inputs = body_inputs };
 
 static const struct input_row other_inputs[] = {
-	{ "b", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "" },
-	{ "a", INPUT_PATH, INPUT_text, ERR_not_found, 2, 3, NULL, "" },
+	{ "b", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "", 0 },
+	{ "a", INPUT_PATH, INPUT_text, ERR_not_found, 2, 3, NULL, "", 0 },
 	QUERY("notes", text, none, 0, 3),
 	QUERY("number", integer, none, -2, 5),
 	QUERY("flag", boolean, none, 0, 0),
