@@ -4,13 +4,22 @@
 -- for a day. scope names the operation and the place it is about. Anonymous
 -- callers have none.
 --
---	answer := api.repeated(ctx, 'session_create');
---	IF answer.status IS NOT NULL THEN
---		RETURN NEXT answer;
---		RETURN;
+--	IF ctx.idempotency_key IS NOT NULL THEN
+--		answer := api.repeated(ctx, 'session_create');
+--		IF answer.status IS NOT NULL THEN
+--			RETURN NEXT answer;
+--			RETURN;
+--		END IF;
 --	END IF;
 --	…
---	RETURN NEXT api.keep(ctx, 'session_create', 201, body);
+--	answer := api.reply(201, body);
+--	IF ctx.idempotency_key IS NOT NULL THEN
+--		PERFORM api.keep(ctx, 'session_create', answer);
+--	END IF;
+--	RETURN NEXT answer;
+--
+-- Most calls have no key: asking here first saves them what a call of a
+-- function takes.
 
 -- The kept answer, or one without a status: then the key is held until the
 -- end of the transaction, and the caller does his work.
@@ -20,7 +29,7 @@ DECLARE
 	answer api.answer;
 	hash text;
 BEGIN
-	IF ctx.idempotency_key IS NULL OR ctx.caller IS NULL THEN
+	IF ctx.caller IS NULL THEN
 		RETURN answer;
 	END IF;
 	IF NOT pg_try_advisory_xact_lock(hashtextextended(
@@ -41,21 +50,19 @@ BEGIN
 END
 $$;
 
--- The answer, which is kept where there is a key.
-CREATE FUNCTION api.keep(ctx api.ctx, wanted text, status int, body text)
-RETURNS api.answer LANGUAGE plpgsql AS $$
+CREATE FUNCTION api.keep(ctx api.ctx, wanted text, answer api.answer)
+RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	IF ctx.idempotency_key IS NOT NULL AND ctx.caller IS NOT NULL THEN
-		-- One that is older than a day may still stand there.
-		DELETE FROM partyline.idempotency i
-		WHERE i.tenant_id = ctx.tenant AND i.caller = ctx.caller
-		    AND i.scope = wanted AND i.key = ctx.idempotency_key;
-		INSERT INTO partyline.idempotency
-		    (tenant_id, caller, scope, key, request_hash, status,
-		    body)
-		VALUES (ctx.tenant, ctx.caller, wanted, ctx.idempotency_key,
-		    ctx.request_hash, status, body);
+	IF ctx.caller IS NULL THEN
+		RETURN;
 	END IF;
-	RETURN api.reply(status, body);
+	-- One that is older than a day may still stand there.
+	DELETE FROM partyline.idempotency i
+	WHERE i.tenant_id = ctx.tenant AND i.caller = ctx.caller
+	    AND i.scope = wanted AND i.key = ctx.idempotency_key;
+	INSERT INTO partyline.idempotency
+	    (tenant_id, caller, scope, key, request_hash, status, body)
+	VALUES (ctx.tenant, ctx.caller, wanted, ctx.idempotency_key,
+	    ctx.request_hash, answer.status, answer.body);
 END
 $$;

@@ -5,28 +5,28 @@
 -- The session as a list shows it, without the last brace.
 CREATE FUNCTION api.session_head(s partyline.session)
 RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT '{"id":' || s.id
-	    || ',"notes":' || coalesce(to_json(s.notes)::text, 'null')
-	    || CASE WHEN s.is_active THEN ',"is_active":1,"created_at":"'
-		ELSE ',"is_active":0,"created_at":"' END
-	    || s.created_text
-	    || coalesce('","closed_at":"' || s.closed_text || '"',
-		'","closed_at":null')
-	    || ',"games_played":' || s.games_played
+	SELECT concat('{"id":', s.id,
+	    ',"notes":', coalesce(to_json(s.notes)::text, 'null'),
+	    CASE WHEN s.is_active THEN ',"is_active":1,"created_at":"'
+		ELSE ',"is_active":0,"created_at":"' END, s.created_text,
+	    coalesce('","closed_at":"' || s.closed_text || '"',
+		'","closed_at":null'),
+	    ',"games_played":', s.games_played)
 $$;
 
--- As GET /{id} shows it; NULL where there is none.
-CREATE FUNCTION api.session_text(ctx api.ctx, wanted bigint)
-RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-	body text;
-BEGIN
+-- As GET /{id} shows it.
+CREATE FUNCTION api.session_whole(s partyline.session)
+RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT api.session_head(s)
 	    || CASE WHEN s.archived THEN ',"archived":1}' ELSE '}' END
-	INTO body
-	FROM partyline.session s
-	WHERE s.tenant_id = ctx.tenant AND s.id = wanted;
-	RETURN body;
+$$;
+
+-- The same; NULL where there is none.
+CREATE FUNCTION api.session_text(ctx api.ctx, wanted bigint)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT api.session_whole(s) FROM partyline.session s
+	    WHERE s.tenant_id = ctx.tenant AND s.id = wanted);
 END
 $$;
 
@@ -117,8 +117,9 @@ DECLARE
 	body text;
 BEGIN
 	PERFORM api.enter(ctx);
-	body := api.session_text(ctx, wanted);
-	IF body IS NULL THEN
+	SELECT api.session_whole(s) INTO body FROM partyline.session s
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted;
+	IF NOT FOUND THEN
 		RAISE 'session_not_found' USING ERRCODE = 'PT404';
 	END IF;
 	RETURN NEXT api.reply(200, body);
@@ -136,10 +137,12 @@ DECLARE
 	active bigint;
 BEGIN
 	PERFORM api.enter(ctx);
-	answer := api.repeated(ctx, 'session_create');
-	IF answer.status IS NOT NULL THEN
-		RETURN NEXT answer;
-		RETURN;
+	IF ctx.idempotency_key IS NOT NULL THEN
+		answer := api.repeated(ctx, 'session_create');
+		IF answer.status IS NOT NULL THEN
+			RETURN NEXT answer;
+			RETURN;
+		END IF;
 	END IF;
 	new_id := api.next_id(ctx, 'session');
 	moment := api.moment();
@@ -161,13 +164,16 @@ BEGIN
 	END LOOP;
 	PERFORM api.stream_create(ctx, 'session:' || new_id,
 	    coalesce(octet_length(session_create.notes), 0));
-	RETURN NEXT api.keep(ctx, 'session_create', 201, '{"id":' || new_id
-	    || ',"notes":' || notes_text || ',"is_active":1,"created_at":"'
-	    || moment_text || '","closed_at":null}');
-	RETURN NEXT api.emit(ctx, 'lobby', 'session.started',
-	    '{"session":{"id":' || new_id
-	    || ',"is_active":1,"created_at":"' || moment_text
-	    || '","notes":' || notes_text || '}}');
+	answer := api.reply(201, format('{"id":%s,"notes":%s,"is_active":1,'
+	    '"created_at":"%s","closed_at":null}', new_id, notes_text,
+	    moment_text));
+	IF ctx.idempotency_key IS NOT NULL THEN
+		PERFORM api.keep(ctx, 'session_create', answer);
+	END IF;
+	RETURN NEXT answer;
+	RETURN NEXT api.emit(ctx, 'lobby', 'session.started', format(
+	    '{"session":{"id":%s,"is_active":1,"created_at":"%s","notes":%s}}',
+	    new_id, moment_text, notes_text));
 END
 $$;
 
@@ -178,36 +184,46 @@ DECLARE
 	answer api.answer;
 	session partyline.session;
 	moment timestamptz;
+	body text;
+	played int;
 	more bigint;		-- bytes of the notes; NULL: no new ones
-	scope text := 'session_close ' || wanted;
 BEGIN
 	PERFORM api.enter(ctx);
-	answer := api.repeated(ctx, scope);
-	IF answer.status IS NOT NULL THEN
-		RETURN NEXT answer;
-		RETURN;
+	IF ctx.idempotency_key IS NOT NULL THEN
+		answer := api.repeated(ctx, 'session_close ' || wanted);
+		IF answer.status IS NOT NULL THEN
+			RETURN NEXT answer;
+			RETURN;
+		END IF;
 	END IF;
-	session := api.session_lock(ctx, wanted);
-	IF NOT session.is_active THEN
-		RAISE 'session_closed' USING ERRCODE = 'PT400';
+	IF new_notes IS NOT NULL THEN
+		session := api.session_lock(ctx, wanted);
+		more := octet_length(new_notes)
+		    - coalesce(octet_length(session.notes), 0);
 	END IF;
-	more := octet_length(new_notes)
-	    - coalesce(octet_length(session.notes), 0);
 	moment := api.moment();
 	UPDATE partyline.session s
 	SET is_active = false, closed_at = moment,
 	    closed_text = api.iso(moment),
 	    notes = coalesce(new_notes, s.notes)
-	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
-	RETURNING * INTO session;
-	RETURN NEXT api.keep(ctx, scope, 200, api.session_head(session)
-	    || '}');
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted AND s.is_active
+	RETURNING api.session_head(s), s.games_played INTO body, played;
+	IF NOT FOUND THEN
+		-- It is closed, for nobody opens one again; or there is none.
+		PERFORM api.session_lock(ctx, wanted);
+		RAISE 'session_closed' USING ERRCODE = 'PT400';
+	END IF;
+	answer := api.reply(200, body || '}');
+	IF ctx.idempotency_key IS NOT NULL THEN
+		PERFORM api.keep(ctx, 'session_close ' || wanted, answer);
+	END IF;
+	RETURN NEXT answer;
 	IF more <> 0 THEN
 		PERFORM api.stream_weigh(ctx, 'session:' || wanted, more);
 	END IF;
 	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'session.ended',
-	    '{"session":{"id":' || wanted || ',"is_active":0,"games_played":'
-	    || session.games_played || '}}');
+	    format('{"session":{"id":%s,"is_active":0,"games_played":%s}}',
+	    wanted, played));
 END
 $$;
 
@@ -261,18 +277,25 @@ CREATE FUNCTION api.session_mark_kept(ctx api.ctx, scope text, wanted bigint,
     mark boolean)
 RETURNS api.answer LANGUAGE plpgsql AS $$
 DECLARE
-	answer api.answer := api.repeated(ctx, scope);
+	answer api.answer;
 	session partyline.session;
 BEGIN
-	IF answer.status IS NOT NULL THEN
-		RETURN answer;
+	IF ctx.idempotency_key IS NOT NULL THEN
+		answer := api.repeated(ctx, scope);
+		IF answer.status IS NOT NULL THEN
+			RETURN answer;
+		END IF;
 	END IF;
 	session := api.session_lock(ctx, wanted);
 	IF mark AND session.is_active THEN
 		RAISE 'session_archive_active' USING ERRCODE = 'PT400';
 	END IF;
 	PERFORM api.session_mark(ctx, wanted, mark);
-	RETURN api.keep(ctx, scope, 200, '{"success":true}');
+	answer := api.reply(200, '{"success":true}');
+	IF ctx.idempotency_key IS NOT NULL THEN
+		PERFORM api.keep(ctx, scope, answer);
+	END IF;
+	RETURN answer;
 END
 $$;
 
@@ -305,10 +328,12 @@ DECLARE
 	wanted bigint;
 BEGIN
 	PERFORM api.enter(ctx);
-	answer := api.repeated(ctx, 'session_bulk');
-	IF answer.status IS NOT NULL THEN
-		RETURN NEXT answer;
-		RETURN;
+	IF ctx.idempotency_key IS NOT NULL THEN
+		answer := api.repeated(ctx, 'session_bulk');
+		IF answer.status IS NOT NULL THEN
+			RETURN NEXT answer;
+			RETURN;
+		END IF;
 	END IF;
 	SELECT coalesce(array_agg(locked.id ORDER BY locked.id), '{}'),
 	    array_agg(locked.id ORDER BY locked.id)
@@ -330,8 +355,12 @@ BEGIN
 		    USING ERRCODE = 'PT400', DETAIL =
 		    '{"activeIds":' || to_json(active_ids)::text || '}';
 	END IF;
-	RETURN NEXT api.keep(ctx, 'session_bulk', 200,
-	    '{"success":true,"affected":' || cardinality(found_ids) || '}');
+	answer := api.reply(200, format('{"success":true,"affected":%s}',
+	    cardinality(found_ids)));
+	IF ctx.idempotency_key IS NOT NULL THEN
+		PERFORM api.keep(ctx, 'session_bulk', answer);
+	END IF;
+	RETURN NEXT answer;
 	-- In the order of the streams' names.
 	FOR wanted IN SELECT w FROM unnest(found_ids) w
 	    ORDER BY w::text COLLATE "C" LOOP

@@ -109,9 +109,9 @@ BEGIN
 			seqs[n] := stream_head;
 			places := places || n;
 			statuses[n] := 201;
-			bodies[n] := '{"stream":"' || stream_name
-			    || '","epoch":"' || stream_epoch || '","seq":'
-			    || stream_head || '}';
+			bodies[n] := format(
+			    '{"stream":"%s","epoch":"%s","seq":%s}',
+			    stream_name, stream_epoch, stream_head);
 		END LOOP;
 		CONTINUE WHEN cardinality(places) = 0;
 		more := 0;
@@ -121,9 +121,9 @@ BEGIN
 			INSERT INTO partyline.event AS e (tenant_id, stream,
 			    seq, type, payload, at, request_id)
 			SELECT ctx.tenant, stream_name, seqs[w.n], types[w.n],
-			    api.envelope(types[w.n], stream_name, seqs[w.n],
-			    moment_text) || datas[w.n] || '}', moment,
-			    request_ids[w.n]
+			    api.envelope(api.envelope_opening(types[w.n],
+			    stream_name), seqs[w.n], moment_text,
+			    datas[w.n]), moment, request_ids[w.n]
 			FROM unnest(places) WITH ORDINALITY AS w (n, nth)
 			ORDER BY w.nth
 			RETURNING places[e.seq - first + 1] - 1, NULL::int,
