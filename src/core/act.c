@@ -466,7 +466,9 @@ act(struct op *op)
 		batch_add(service->batches, op);
 		return;
 	}
+	/* A body is no part of what an answer is kept by. */
 	if (op->row->who == WHO_READER && way == WAY_READ &&
+	    op->row->method == METHOD_GET &&
 	    (cache_find(service->cache, op) ||
 	    cache_join(service->cache, op))) {
 		if (op->cached != NULL)

@@ -16,6 +16,7 @@
 #include "core/json.h"
 #include "core/query.h"
 
+#define ROOM_SIZE 4
 #define NUMBER_SIZE sizeof("-9223372036854775808,")
 
 enum verdict { PASSES, MISSING, INVALID };
@@ -157,6 +158,20 @@ take_ticket(const struct value *value)
 	return (true);
 }
 
+/* As Jackbox makes them: the code of a room. */
+static bool
+take_room(const struct value *value)
+{
+	text room = value->given;
+
+	*value->out = room;
+	for (size_t i = 0; i < room.len; i++)
+		if (!(room.at[i] >= 'A' && room.at[i] <= 'Z') &&
+		    !(room.at[i] >= '0' && room.at[i] <= '9'))
+			return (false);
+	return (room.len == ROOM_SIZE);
+}
+
 /* What came as JSON. */
 
 static bool
@@ -166,8 +181,14 @@ take_json_text(const struct value *value)
 
 	if (!json_in_as_text(value->json, &as_text.given))
 		return (false);
-	return (value->input->kind == INPUT_choice ? take_choice(&as_text) :
-	    take_text(&as_text));
+	switch (value->input->kind) {
+	case INPUT_choice:
+		return (take_choice(&as_text));
+	case INPUT_room:
+		return (take_room(&as_text));
+	default:
+		return (take_text(&as_text));
+	}
 }
 
 static bool
@@ -291,6 +312,7 @@ static const struct {
 	[INPUT_skip] = { "skip", take_skip, NULL },
 	[INPUT_cursor] = { "cursor", take_cursor, NULL },
 	[INPUT_ticket] = { "ticket", take_ticket, NULL },
+	[INPUT_room] = { "room", take_room, take_json_text },
 };
 
 /* Which of the path's {names} it is. */
@@ -381,7 +403,7 @@ refuse(struct op *op, const struct input_row *input, enum err err)
 	buf_fini(&more);
 }
 
-/* Too short: a text that must not be empty is missing if it is. */
+/* A text that must not be empty is missing if it is. */
 static enum verdict
 judged(const struct op *op, const struct input_row *input, unsigned place,
     enum verdict verdict)
@@ -391,8 +413,8 @@ judged(const struct op *op, const struct input_row *input, unsigned place,
 	if (verdict == MISSING && input->missing == ERR_none)
 		return (PASSES);
 	return (verdict == INVALID && input->missing != ERR_none &&
-	    input->kind == INPUT_text && read.at != NULL && read.len == 0 ?
-	    MISSING : verdict);
+	    (input->kind == INPUT_text || input->kind == INPUT_room) &&
+	    read.at != NULL && read.len == 0 ? MISSING : verdict);
 }
 
 /* The first one of that verdict is told. */

@@ -16,6 +16,7 @@
  *	skip	 digits; else 0		    -	    value, cut to max
  *	cursor	 41 or k3:41		    -	    -
  *	ticket	 text		       -	    -
+ *	room	 four of A-Z and 0-9   the same	    -
  *
  * Holds always:
  *  1. What is refused is named: error, field, and what it has to be.
@@ -39,7 +40,7 @@
 
 /*
  * In the order of the row; ids come out sorted, each once. An empty text
- * counts as missing where it has to be there and min is above 0.
+ * or room counts as missing where it has to be there and min is above 0.
  * false: op was failed, with the error that names what is wrong.
  */
 bool	input_read(struct op *op);

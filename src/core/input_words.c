@@ -99,6 +99,9 @@ input_rule(const struct input_row *input, struct buf *out)
 	case INPUT_ticket:
 		buf_add(out, TEXT("as POST /api/auth/ticket made it"));
 		break;
+	case INPUT_room:
+		buf_add(out, TEXT("four of A-Z and 0-9"));
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

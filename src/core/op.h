@@ -88,6 +88,7 @@ enum input_kind {
 	INPUT_skip,
 	INPUT_cursor,
 	INPUT_ticket,
+	INPUT_room,
 	INPUT_KINDS
 };
 

@@ -127,6 +127,10 @@ say_form(struct json_out *json, const struct input_row *input)
 	case INPUT_ticket:
 		say_type(json, input, "string");
 		break;
+	case INPUT_room:
+		say_type(json, input, "string");
+		openapi_say(json, "pattern", "^[A-Z0-9]{4}$");
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

@@ -36,6 +36,7 @@ static const struct input_row from_body[] = {
 	{ "custom", INPUT_BODY, INPUT_custom, ERR_none, 8, 64, NULL, "", 0 },
 	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "", 0 },
 	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "", 0 },
+	{ "room", INPUT_BODY, INPUT_room, ERR_none, 4, 4, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct operation_row own_rows[] = {
@@ -119,6 +120,16 @@ is_cursor(text t)
 }
 
 static bool
+is_room(text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+		    t.at[i], 36) == NULL)
+			return (false);
+	return (t.len == 4);
+}
+
+static bool
 is_fit(const struct op *op, const struct input_row *input, text t)
 {
 	int64_t len = (int64_t)t.len;
@@ -149,6 +160,8 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		return (is_cursor(t));
 	case INPUT_ticket:
 		return (true);
+	case INPUT_room:
+		return (is_room(t));
 	case INPUT_KINDS:
 		break;
 	}

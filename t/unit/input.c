@@ -26,6 +26,7 @@ static const struct input_row body_inputs[] = {
 	BODY("data", object, none, 2, 10),
 	BODY("ids", ids, none, 1, 3),
 	BODY("needed", text, input_missing, 0, 3),
+	BODY("room", room, none, 4, 4),
 	{ .name = NULL }
 };
 static const struct operation_row body_row = { .name = "body",
@@ -43,6 +44,7 @@ static const struct input_row other_inputs[] = {
 	QUERY("offset", skip, none, 0, 50),
 	QUERY("since", cursor, none, 0, 0),
 	QUERY("ticket", ticket, none, 0, 0),
+	QUERY("room", room, none, 4, 4),
 	{ .name = NULL }
 };
 static const struct operation_row other_row = { .name = "other",
@@ -167,7 +169,7 @@ test_missing(void)
 	test("what is missing is named, null is missing");
 	ok(reads_members(""));
 	is_text(input("notes"), "NULL");
-	is(op->inputs_count, 11);
+	is(op->inputs_count, 12);
 	ok(reads_members("\"notes\":null,\"ids\":null,\"data\":null"));
 	is_text(input("notes"), "NULL");
 	is_text(input("ids"), "NULL");
@@ -295,6 +297,22 @@ test_words(void)
 	ok(!reads_members("\"type\":\"custom.abcdef\""));
 	ok(!reads_members("\"type\":\"session.started\""));
 	ok(!reads_members("\"type\":7"));
+
+	test("codes of rooms");
+	ok(reads_members("\"room\":\"AZ09\""));
+	is_text(input("room"), "AZ09");
+	ok(!reads_members("\"room\":\"AZ0\""));
+	error_is("room must be four of A-Z and 0-9");
+	ok(!reads_members("\"room\":\"AZ090\""));
+	ok(!reads_members("\"room\":\"az09\""));
+	ok(!reads_members("\"room\":\"AZ0\\n\""));
+	ok(!reads_members("\"room\":\"\u00c4BC\""));
+	ok(!reads_members("\"room\":\"\""));
+	ok(!reads_members("\"room\":1234"));
+	ok(reads_query("room=QRST"));
+	is_text(input("room"), "QRST");
+	ok(!reads_query("room="));
+	ok(!reads_query("room=QRS"));
 }
 
 static void
