@@ -10,6 +10,11 @@
  */
 EVENT(custom, "custom.<name>", "session:<id>", NUMBERED,
     "Something that a bot or an overlay tells the others; data is theirs.")
+EVENT(game_added, "game.added", "session:<id>", NUMBERED,
+    "The session plays another game.")
+EVENT(player_count_updated, "player-count.updated", "session:<id>", NUMBERED,
+    "How many play a game of the session. gameId is the id of the session's "
+    "list, catalogGameId that of the game.")
 EVENT(session_ended, "session.ended", "session:<id>", NUMBERED,
     "The session was closed.")
 EVENT(session_started, "session.started", "lobby", NUMBERED,

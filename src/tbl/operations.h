@@ -81,6 +81,26 @@ OPERATION(lobby_stream, GET, "/api/stream", FRONT, READER, OWN, NONE,
 OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     metrics,
     "All counters of all processes in Prometheus' text format.", )
+OPERATION(pick, POST, "/api/pick", FRONT, READER, READ, NONE, "", 200, pick,
+    "Picks a game by chance. Games and packs that are favored come three "
+    "times and twice as often, those that are not wanted at 0.2 and 0.3 of "
+    "the usual. Says among how many, with which weight in which sum.",
+    INPUT(playerCount, BODY, integer, none, 1, 1000000,
+	"Only games for so many.")
+    INPUT_CHOICE(drawing, BODY, none, "only|exclude",
+	"Only games of the type Drawing, or only others.")
+    INPUT_CHOICE(length, BODY, none, "short|medium|long",
+	"Only games of at most 15 minutes or of unknown length, of 16 to 25, "
+	"or of more.")
+    INPUT(familyFriendly, BODY, boolean, none, 0, 0,
+	"Only games that are family friendly, or only others.")
+    INPUT(sessionId, BODY, id, none, 1, 0,
+	"Leaves out the last two that this session played.")
+    INPUT(excludePlayed, BODY, boolean, none, 0, 0,
+	"Leaves out all that the session played.")
+    INPUT(count, BODY, integer, none, 1, 100,
+	"So many different ones, or as many as there are. The answer has "
+	"games and weights then, in place of game and weight."))
 OPERATION(readyz, GET, "/readyz", FRONT, ANYONE, LOCAL, NONE, "", 200,
     readyz,
     "200 when the server can do its work, 503 when it cannot; each part by "
@@ -135,6 +155,80 @@ OPERATION(session_events, GET, "/api/sessions/{id}/events", FRONT, READER,
 	"How many seconds to wait for the first event; 0 without it.")
     INPUT(ticket, QUERY, ticket, none, 0, 0,
 	"In place of a token."))
+OPERATION(session_game_add, POST, "/api/sessions/{id}/games", FRONT, ADMIN,
+    WRITE, EVENT, "session:{id}", 201, session_game,
+    "Adds a game to an active session, as the one that is playing; what was "
+    "playing has been played then. Its stream is told game.added.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(game_id, BODY, id, input_missing, 1, 0, "The game.")
+    INPUT(manually_added, BODY, boolean, none, 0, 0,
+	"Whether somebody chose it; false without it.")
+    INPUT_ELSE(room_code, BODY, room, none, room_code_invalid, 4, 4,
+	"Where it is played. That room is watched from now on.")
+    INPUT_CHOICE(source, BODY, none, "dice|manual|poll",
+	"Where it came from. Without it: manual if manually_added, else "
+	"dice."))
+OPERATION(session_game_check_start, POST,
+    "/api/sessions/{id}/games/{game}/start-player-check", FRONT, ADMIN,
+    WRITE, NONE, "session:{id}", 200, session_game_check,
+    "Watches the room of a game from now on.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list."))
+OPERATION(session_game_check_stop, POST,
+    "/api/sessions/{id}/games/{game}/stop-player-check", FRONT, ADMIN,
+    WRITE, NONE, "session:{id}", 200, session_game_check,
+    "Watches the room of a game no longer.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list."))
+OPERATION(session_game_list, GET, "/api/sessions/{id}/games", FRONT, READER,
+    READ, NONE, "", 200, session_games,
+    "What a session played, in that order, with what the catalog says of "
+    "each.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(session_game_live, GET,
+    "/api/sessions/{id}/games/{game}/status-live", FRONT, READER, READ, NONE,
+    "", 200, session_game_live,
+    "What is known of the room of a game.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list."))
+OPERATION(session_game_players, PATCH,
+    "/api/sessions/{id}/games/{game}/player-count", FRONT, ADMIN, WRITE,
+    EVENT, "session:{id}", 200, session_game_players,
+    "Says how many play; the session's stream is told player-count.updated.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list.")
+    INPUT(player_count, BODY, integer, input_missing, 0, 1000000,
+	"How many."))
+OPERATION(session_game_remove, DELETE, "/api/sessions/{id}/games/{game}",
+    FRONT, ADMIN, WRITE, NONE, "session:{id}", 200, message,
+    "Takes a game out of what a session played. How often the game was "
+    "played in all stays as it is.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list."))
+OPERATION(session_game_room, PATCH,
+    "/api/sessions/{id}/games/{game}/room-code", FRONT, ADMIN, WRITE, NONE,
+    "session:{id}", 200, session_game,
+    "Says in which room a game is played.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list.")
+    INPUT_ELSE(room_code, BODY, room, input_missing, room_code_invalid, 4, 4,
+	"The room."))
+OPERATION(session_game_status, PATCH,
+    "/api/sessions/{id}/games/{game}/status", FRONT, ADMIN, WRITE, NONE,
+    "session:{id}", 200, session_game_status,
+    "Says what became of a game. One at most is playing: the one that was "
+    "has been played then.",
+    INPUT(id, PATH, id, session_game_not_found, 1, 0, "The session.")
+    INPUT(game, PATH, id, session_game_not_found, 1, 0,
+	"What it played, by the id of its list.")
+    INPUT_CHOICE_ELSE(status, BODY, status_invalid, status_invalid,
+	"playing|played|skipped", "What became of it."))
 OPERATION(session_get, GET, "/api/sessions/{id}", FRONT, READER, READ, NONE,
     "", 200, session,
     "One session.",
