@@ -17,24 +17,6 @@ RETURNS int LANGUAGE sql IMMUTABLE AS $$
 	    * CASE p.favor_bias WHEN 1 THEN 20 WHEN 0 THEN 10 ELSE 3 END
 $$;
 
-CREATE FUNCTION api.pick_fits(g partyline.game, players int, drawing text,
-    length text, family boolean)
-RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-	SELECT (players IS NULL
-		OR players BETWEEN g.min_players AND g.max_players)
-	    AND CASE drawing
-		WHEN 'only' THEN g.game_type IS NOT DISTINCT FROM 'Drawing'
-		WHEN 'exclude' THEN g.game_type IS DISTINCT FROM 'Drawing'
-		ELSE true END
-	    AND CASE length
-		WHEN 'short' THEN coalesce(g.length_minutes <= 15, true)
-		WHEN 'medium' THEN coalesce(g.length_minutes BETWEEN 16
-		    AND 25, false)
-		WHEN 'long' THEN coalesce(g.length_minutes > 25, false)
-		ELSE true END
-	    AND (family IS NULL OR g.family_friendly = family)
-$$;
-
 CREATE FUNCTION api.pick_shown(weight bigint)
 RETURNS text LANGUAGE sql IMMUTABLE AS $$
 	SELECT trim_scale(round(weight / 100.0, 2))::text
@@ -61,7 +43,7 @@ $$;
 -- STABLE, so that all of it sees one snapshot; it draws anew in each call.
 -- With a session, all that it played is left out, or else the last two. One
 -- that is not there has played nothing.
-CREATE FUNCTION api.pick(ctx api.ctx, players int, drawing text, length text,
+CREATE FUNCTION api.pick(ctx api.ctx, players bigint, drawing text, length text,
     family boolean, session_id bigint, exclude_played boolean, wanted int)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -92,7 +74,7 @@ BEGIN
 	    sum(w.weight) FILTER (WHERE w.fits AND w.is_new)
 	INTO enabled, matching, pool, weights, total
 	FROM (SELECT g.id, api.pick_weight(g, k) AS weight,
-	    api.pick_fits(g, players, drawing, length, family) AS fits,
+	    api.game_fits(g, players, drawing, length, family) AS fits,
 	    coalesce(g.id <> ALL (played), true) AS is_new
 	    FROM partyline.game g
 	    JOIN partyline.pack k
