@@ -100,7 +100,7 @@ subtest 'events and messages' => sub {
 	}
 	is_deeply([grep {
 		$_->{stream} !~ /^(?:lobby|session:<id>)$/
-		    || $_->{kind} !~ /^(?:NUMBERED|LIVE)$/
+		    || $_->{kind} !~ /^(?:NUMBERED(?:_FLAT)?|LIVE)$/
 	} T::Table->rows('events')], [], 'events are of a known stream');
 };
 

@@ -486,3 +486,16 @@ act(struct op *op)
 		call.stream = act_stream(op);
 	db_call(service->pool, &call);
 }
+
+void
+act_as(struct op *op, const struct caller *caller)
+{
+	must(op->tenant != NULL);
+	if (caller->rank < rank_needed(op)) {
+		op_fail(op, ERR_not_allowed);
+		return;
+	}
+	keep_caller(op, caller);
+	if (is_within_rate(op) && input_read(op))
+		act(op);
+}

@@ -283,9 +283,10 @@ print_closes(struct table *table)
 static void
 print_messages(struct table *table)
 {
-#define MESSAGE(name, direction, answers, text)				\
+#define MESSAGE(name, type, direction, answers, text)			\
 	row_begin(table);						\
 	cell(table, "name", #name);					\
+	cell(table, "type", type);					\
 	cell(table, "direction", #direction);				\
 	cell(table, "answers", answers);				\
 	cell(table, "text", text);					\

@@ -101,10 +101,49 @@ OPERATION(pick, POST, "/api/pick", FRONT, READER, READ, NONE, "", 200, pick,
     INPUT(count, BODY, integer, none, 1, 100,
 	"So many different ones, or as many as there are. The answer has "
 	"games and weights then, in place of game and weight."))
+OPERATION(poll_end, POST, "/api/sessions/{id}/voting/end", FRONT, ADMIN,
+    WRITE, EVENT, "session:{id}", 200, poll_ended,
+    "Ends a session's poll, at once or after a delay; its stream is told "
+    "voting.ended or poll.ending.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(delay, BODY, integer, none, 0, 300,
+	"In how many seconds; 0 without it."))
+OPERATION(poll_end_cancel, POST, "/api/sessions/{id}/voting/cancel-end",
+    FRONT, ADMIN, WRITE, EVENT, "session:{id}", 200, success,
+    "Lets a poll go on that was about to end; its stream is told "
+    "poll.ending.cancelled.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(poll_lead, POST, "/api/sessions/{id}/voting/leading", FRONT, BOT,
+    WRITE, EVENT, "session:{id}", 200, success,
+    "Says who is in front in a session's poll; its stream is told "
+    "poll.leading.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(gameId, BODY, integer, input_missing, 0, 9007199254740991,
+	"The game; 0 is something else.")
+    INPUT(label, BODY, text, input_missing, 1, 200, "What people call it.")
+    INPUT(votes, BODY, integer, input_missing, 0, 9007199254740991,
+	"How many want it."))
+OPERATION(poll_start, POST, "/api/sessions/{id}/voting/start", FRONT, ADMIN,
+    WRITE, EVENT, "session:{id}", 200, poll_started,
+    "Begins a poll in the active session; its stream is told poll.start.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
 OPERATION(readyz, GET, "/readyz", FRONT, ANYONE, LOCAL, NONE, "", 200,
     readyz,
     "200 when the server can do its work, 503 when it cannot; each part by "
     "name with its state.", )
+OPERATION(selection_create, POST, "/api/sessions/{id}/game-selection", FRONT,
+    ADMIN, WRITE, EVENT, "session:{id}", 200, selection,
+    "Shows all admins the game that is about to be added; the session's "
+    "stream is told game.picked.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(gameId, BODY, id, input_missing, 1, 0, "The game.")
+    INPUT_CHOICE(source, BODY, none, "dice|manual|poll",
+	"Where it came from; manual without it."))
+OPERATION(selection_delete, DELETE, "/api/sessions/{id}/game-selection",
+    FRONT, ADMIN, WRITE, EVENT, "session:{id}", 200, success,
+    "Selects no game any more; the session's stream is told game.dismissed, "
+    "where there was one.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
 OPERATION(session_active, GET, "/api/sessions/active", FRONT, READER, READ,
     NONE, "", 200, session_active,
     "The session that is going on, if there is one.", )

@@ -352,6 +352,12 @@ ws_tenant(const struct ws *ws)
 	return (ws->tenant);
 }
 
+const struct op_ground *
+ws_ground(const struct ws *ws)
+{
+	return (ws->set->ground);
+}
+
 /* --- becoming one ------------------------------------------------------- */
 
 static void

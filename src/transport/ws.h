@@ -29,6 +29,7 @@
 #include "base/text.h"
 #include "core/hub_event.h"
 
+struct op_ground;
 struct ws;
 struct tenant;
 
@@ -72,5 +73,7 @@ bool	ws_has_room(const struct ws *ws);
 void	ws_close(struct ws *ws, enum close why, int64_t retry_after_ms);
 
 struct tenant *ws_tenant(const struct ws *ws);
+/* For operations that are said. It outlives the connection. */
+const struct op_ground *ws_ground(const struct ws *ws);
 
 #endif
