@@ -142,7 +142,7 @@ my %types = (
 		"custom.a/b"), '"custom.a b"', "\"custom.\xc3\xa9\""],
 	object  => [qw(7 true "{}" [] [{}])],
 	ids     => [qw(1 "1" true {} ["1"] [1.5] [null] [[1]] [true] [1e2])],
-	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7 ")],
+	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7+")],
 );
 
 # Texts count in characters: two bytes each make the bound no smaller.
