@@ -64,6 +64,7 @@ libpartyline_a_SOURCES += src/store/db_query.c
 libpartyline_a_SOURCES += src/store/migrate.c src/store/migrate.h
 libpartyline_a_SOURCES += src/store/ping.c src/store/ping.h
 libpartyline_a_SOURCES += src/store/schema.c src/store/schema.h
+libpartyline_a_SOURCES += src/store/seed.c src/store/seed.h
 libpartyline_a_SOURCES += src/store/sql_files.c src/store/sql_files.h
 libpartyline_a_SOURCES += src/core/act.c src/core/act.h
 libpartyline_a_SOURCES += src/core/admins.c src/core/admins.h

@@ -101,6 +101,20 @@ BEGIN
 END
 $$;
 
+-- The catalog that he begins with; until there is one, he waits for it. Rows
+-- of tenants are the server's to write, whose role the login role has.
+CREATE FUNCTION api.tenant_begin(ctx api.ctx)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	before text := current_setting('role');
+BEGIN
+	PERFORM set_config('role', 'partyline_server', true);
+	INSERT INTO partyline.catalog_due (tenant_id) VALUES (ctx.tenant);
+	PERFORM api.catalog_fill(ctx.tenant);
+	PERFORM set_config('role', before, true);
+END
+$$;
+
 CREATE FUNCTION api.tenant_add(ctx api.ctx, wanted text,
     hosts text[] DEFAULT '{}')
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
@@ -119,6 +133,7 @@ BEGIN
 	RETURN NEXT api.emit_control(ctx, 'tenant.added',
 	    '{"tenant":' || tenant.id || '}');
 	PERFORM api.stream_create(ctx, 'lobby');
+	PERFORM api.tenant_begin(ctx);
 END
 $$;
 

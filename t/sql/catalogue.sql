@@ -5,8 +5,9 @@
 SELECT plan(18);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
-CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version', 'host',
-    'installation', 'schema_version', 'secret', 'work'])::name AS name;
+CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
+    'catalog_due', 'host', 'installation', 'schema_version', 'secret',
+    'seed_games', 'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
 CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency',
     'session', 'stream', 'tenant', 'tenant_host', 'ticket',

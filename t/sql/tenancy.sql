@@ -22,11 +22,6 @@ SELECT is(count(*), 2::bigint, 'hosts')
 FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'other', '{hosts}',
     '{"{o.example}"}')$$);
 
-INSERT INTO partyline.pack SELECT n, 1, 'Pack', 0, now(), 'now'
-FROM unnest(ARRAY[1, 2]) n;
-INSERT INTO partyline.game (tenant_id, id, pack_name, title, min_players,
-    max_players, created_at, created_text)
-SELECT n, 1, 'Pack', 'Game', 1, 8, now(), 'now' FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.session_game (tenant_id, id, session_id, game_id,
     played_at, played_text, source)
 SELECT n, 1, 1, 1, now(), 'now', 'dice' FROM unnest(ARRAY[1, 2]) n;
