@@ -40,9 +40,11 @@
 #include "core/error.h"
 #include "core/limit.h"
 
+struct bytes;
 struct cached;
 struct caller;
 struct conf;
+struct documents;
 struct json_object;
 struct op;
 struct segment;
@@ -125,6 +127,7 @@ struct op_ground {
 	unsigned		 slot;
 	const struct conf	*conf;
 	struct service		*service;	/* NULL: no tenants here */
+	struct documents	*documents;	/* NULL: none here */
 };
 
 /* A body that never changes, with its tag once it is known. */
@@ -132,6 +135,8 @@ struct op_ground {
 struct constant {
 	text		 body;
 	char		 tag[TAG_SIZE];
+	bool		 is_document;	/* clients may keep it */
+	struct bytes	*packed;	/* of a document, once asked for */
 };
 
 #define ANSWER_HEADERS_MAX 4
@@ -141,6 +146,7 @@ struct answer {
 	text		 body;
 	text		 allow;		/* of 405 and OPTIONS: methods */
 	struct constant	*constant;	/* whose body it is, or NULL */
+	text		 policy;	/* of a page's own: what it may load */
 	bool		 has_to_close;	/* the connection is of no more use */
 	enum err	 err;
 	int64_t		 retry_after_s;	/* 0: what is usual */

@@ -47,3 +47,12 @@ digest_sha1(text t, char out[DIGEST_SHA1_SIZE])
 	must(len == sizeof hash);
 	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
 }
+
+void
+digest_as_base64(text t, char out[DIGEST_BASE64_SIZE])
+{
+	unsigned char hash[DIGEST_SIZE];
+
+	digest_of(t, hash);
+	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
+}

@@ -25,5 +25,8 @@ void	digest_as_hex(text t, char *out, size_t size);
 /* SHA-1 in base64: 28 letters and a NUL. */
 #define DIGEST_SHA1_SIZE 29
 void	digest_sha1(text t, char out[DIGEST_SHA1_SIZE]);
+/* And SHA-256 in base64: 44 letters and a NUL. */
+#define DIGEST_BASE64_SIZE 45
+void	digest_as_base64(text t, char out[DIGEST_BASE64_SIZE]);
 
 #endif

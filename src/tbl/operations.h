@@ -39,6 +39,9 @@
  *	    input_invalid. What is missing is told before what is invalid.
  * kind, min and max: see core/input.h.
  */
+OPERATION(asyncapi, GET, "/asyncapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
+    asyncapi,
+    "What is said over /api/sessions/live, as a document of AsyncAPI 3.0.", )
 OPERATION(auth_login, POST, "/api/auth/login", FRONT, ANYONE, OWN, NONE,
     "", 200, login,
     "Exchanges an admin's key for a token that is good for a day.",
@@ -53,6 +56,8 @@ OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
 OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
     "", 200, verified,
     "Tells who the token says that the caller is.", )
+OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
+    "Both documents as a page for people.", )
 OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
     health,
     "Whether the server is up, in the form that today's clients ask for.", )
@@ -81,6 +86,9 @@ OPERATION(lobby_stream, GET, "/api/stream", FRONT, READER, OWN, NONE,
 OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     metrics,
     "All counters of all processes in Prometheus' text format.", )
+OPERATION(openapi, GET, "/openapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
+    openapi,
+    "What can be asked over HTTP, as a document of OpenAPI 3.1.", )
 OPERATION(pick, POST, "/api/pick", FRONT, READER, READ, NONE, "", 200, pick,
     "Picks a game by chance. Games and packs that are favored come three "
     "times and twice as often, those that are not wanted at 0.2 and 0.3 of "
