@@ -12,6 +12,9 @@
 #include <stdlib.h>
 
 #include "base/json_out.h"
+#include "base/moment.h"
+#include "base/stamp.h"
+#include "core/chat.h"
 #include "core/cursor.h"
 #include "core/json.h"
 #include "core/query.h"
@@ -28,19 +31,16 @@ struct value {
 	text		 given;		/* as text, or the text of the body */
 	struct json_object *json;	/* as JSON */
 	text		*out;
+	struct chat_fault *fault_out;
+};
+
+/* What became of one. fault: what is wrong inside; no rule: all of it. */
+struct reading {
+	enum verdict	 verdict;
+	struct chat_fault fault;
 };
 
 static const text truth[] = { TEXT("f"), TEXT("t") };
-
-static size_t
-characters(text t)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < t.len; i++)
-		count += ((unsigned char)t.at[i] & 0xc0) != 0x80;
-	return (count);
-}
 
 static bool
 is_between(int64_t number, const struct input_row *input)
@@ -80,7 +80,8 @@ static bool
 take_text(const struct value *value)
 {
 	*value->out = value->given;
-	return (is_between((int64_t)characters(value->given), value->input));
+	return (is_between((int64_t)text_characters(value->given),
+	    value->input));
 }
 
 static bool
@@ -158,6 +159,20 @@ take_ticket(const struct value *value)
 	return (true);
 }
 
+static bool
+take_moment(const struct value *value)
+{
+	char written[STAMP_SIZE];
+	int64_t stamp;
+
+	*value->out = value->given;
+	if (!moment_read(value->given, &stamp))
+		return (false);
+	stamp_write(stamp, written);
+	*value->out = op_keep(value->op, text_of(written));
+	return (true);
+}
+
 /* As Jackbox makes them: the code of a room. */
 static bool
 take_room(const struct value *value)
@@ -186,6 +201,8 @@ take_json_text(const struct value *value)
 		return (take_choice(&as_text));
 	case INPUT_room:
 		return (take_room(&as_text));
+	case INPUT_moment:
+		return (take_moment(&as_text));
 	default:
 		return (take_text(&as_text));
 	}
@@ -295,6 +312,17 @@ take_json_ids(const struct value *value)
 	return (true);
 }
 
+static bool
+take_json_chat(const struct value *value)
+{
+	size_t count;
+
+	return (json_in_as_array(value->json, &count) &&
+	    is_between((int64_t)count, value->input) &&
+	    chat_read(value->json, &value->op->arena, value->out,
+	    value->fault_out));
+}
+
 static const struct {
 	const char	 *name;
 	bool		(*from_text)(const struct value *);
@@ -313,6 +341,8 @@ static const struct {
 	[INPUT_cursor] = { "cursor", take_cursor, NULL },
 	[INPUT_ticket] = { "ticket", take_ticket, NULL },
 	[INPUT_room] = { "room", take_room, take_json_text },
+	[INPUT_moment] = { "moment", take_moment, take_json_text },
+	[INPUT_chat] = { "chat", NULL, take_json_chat },
 };
 
 /* Which of the path's {names} it is. */
@@ -341,13 +371,28 @@ read_text(struct value *value)
 	    INVALID);
 }
 
+/* A list may be all of the body, or have another name. */
+static struct json_object *
+find_member(const struct op *op, const struct input_row *input)
+{
+	struct json_object *found;
+
+	if (!input_is_list(input))
+		return (json_in_member(op->json, input->name));
+	if (op->json != NULL && !json_in_is_object(op->json))
+		return (op->json);
+	found = json_in_member(op->json, input->name);
+	return (found != NULL ? found :
+	    json_in_member(op->json, input->choices));
+}
+
 static enum verdict
 read_member(struct value *value)
 {
 	struct op *op = value->op;
 
 	must(kinds[value->input->kind].from_json != NULL);
-	value->json = json_in_member(op->json, value->input->name);
+	value->json = find_member(op, value->input);
 	if (value->json == NULL)
 		return (MISSING);
 	value->given = op->body;
@@ -356,9 +401,11 @@ read_member(struct value *value)
 }
 
 static enum verdict
-read_one(struct op *op, const struct input_row *input, text *out)
+read_one(struct op *op, const struct input_row *input, text *out,
+    struct chat_fault *fault)
 {
-	struct value value = { .op = op, .input = input, .out = out };
+	struct value value = { .op = op, .input = input, .out = out,
+	    .fault_out = fault };
 	unsigned place;
 
 	switch (input->place) {
@@ -378,23 +425,46 @@ read_one(struct op *op, const struct input_row *input, text *out)
 	must_never("no input is anywhere else");
 }
 
+/* chatData, or chatData[17].message */
 static void
-refuse(struct op *op, const struct input_row *input, enum err err)
+add_name(const struct input_row *input, const struct chat_fault *fault,
+    struct buf *out)
+{
+	buf_add_string(out, input->name);
+	if (fault->rule == NULL)
+		return;
+	buf_printf(out, "[%zu]", fault->line);
+	if (fault->member != NULL)
+		buf_printf(out, ".%s", fault->member);
+}
+
+static void
+refuse(struct op *op, const struct input_row *input, enum err err,
+    const struct chat_fault *fault)
 {
 	struct json_out json;
 	struct buf words, more;
+	size_t name;
 
 	buf_init(&words, BUF_NO_LIMIT);
 	buf_init(&more, BUF_NO_LIMIT);
-	buf_printf(&words, "%s ", input->name);
-	if (err == ERR_input_invalid)
-		input_rule(input, &words);
-	else
+	add_name(input, fault, &words);
+	name = words.len;
+	buf_add_char(&words, ' ');
+	if (err != ERR_input_invalid)
 		buf_add(&words, TEXT("is required"));
+	else if (fault->rule != NULL)
+		buf_add_string(&words, fault->rule);
+	else
+		input_rule(input, &words);
 	json_out_init(&json, &more);
 	json_object_begin(&json);
 	json_key(&json, "field");
-	json_text_of(&json, input->name);
+	json_text(&json, text_from(words.at, name));
+	if (fault->rule != NULL) {
+		json_key(&json, "index");
+		json_int(&json, (int64_t)fault->line);
+	}
 	json_object_end(&json);
 	op_fail_saying(op, err, err == ERR_input_invalid ||
 	    err == ERR_input_missing ? buf_text(&words) : TEXT_NONE,
@@ -419,46 +489,62 @@ judged(const struct op *op, const struct input_row *input, unsigned place,
 
 /* The first one of that verdict is told. */
 static bool
-is_refused(struct op *op, const enum verdict *verdicts, enum verdict verdict)
+is_refused(struct op *op, const struct reading *readings,
+    enum verdict verdict)
 {
 	const struct input_row *input = op->row->inputs;
 
 	for (unsigned i = 0; i < op->inputs_count; i++, input++) {
-		if (verdicts[i] != verdict)
+		if (readings[i].verdict != verdict)
 			continue;
 		refuse(op, input, verdict == MISSING ? input->missing :
 		    input->invalid != ERR_none ? input->invalid :
-		    ERR_input_invalid);
+		    ERR_input_invalid, &readings[i].fault);
 		return (true);
 	}
 	return (false);
 }
 
+/* Whether the body is of no use to any that wants one. */
 static bool
-takes_body(const struct operation_row *row)
+is_body_unfit(const struct op *op)
 {
-	for (const struct input_row *input = row->inputs;
-	    input->name != NULL; input++)
-		if (input->place == INPUT_BODY)
-			return (true);
-	return (false);
+	bool is_unfit = false;
+	size_t count;
+
+	if (op->json == NULL || json_in_is_object(op->json))
+		return (false);
+	for (const struct input_row *input = op->row->inputs;
+	    input->name != NULL; input++) {
+		if (input_is_list(input) && json_in_as_array(op->json,
+		    &count))
+			return (false);
+		is_unfit |= input->place == INPUT_BODY;
+	}
+	return (is_unfit);
+}
+
+bool
+input_is_list(const struct input_row *input)
+{
+	return (input->kind == INPUT_chat);
 }
 
 bool
 input_is_kept(const struct input_row *input)
 {
 	return (input->place == INPUT_BODY && (input->kind == INPUT_text ||
-	    input->kind == INPUT_custom || input->kind == INPUT_object));
+	    input->kind == INPUT_custom || input->kind == INPUT_object ||
+	    input->kind == INPUT_chat));
 }
 
 bool
 input_read(struct op *op)
 {
-	enum verdict verdicts[OP_INPUTS_MAX];
+	struct reading readings[OP_INPUTS_MAX];
 
 	op->inputs_count = 0;
-	if (op->json != NULL && takes_body(op->row) &&
-	    !json_in_is_object(op->json)) {
+	if (is_body_unfit(op)) {
 		op_fail(op, ERR_body_not_object);
 		return (false);
 	}
@@ -470,19 +556,20 @@ input_read(struct op *op)
 
 		must(place < OP_INPUTS_MAX);
 		*out = TEXT_NONE;
-		verdict = read_one(op, input, out);
+		readings[place].fault.rule = NULL;
+		verdict = read_one(op, input, out, &readings[place].fault);
 		if (verdict != PASSES && input->place == INPUT_PATH) {
 			/* As if it had been looked for. */
 			op_fail(op, input->missing);
 			return (false);
 		}
-		verdicts[place] = judged(op, input, place, verdict);
+		readings[place].verdict = judged(op, input, place, verdict);
 		if (verdict != PASSES)
 			*out = TEXT_NONE;
 		op->inputs_count++;
 	}
-	return (!is_refused(op, verdicts, MISSING) &&
-	    !is_refused(op, verdicts, INVALID));
+	return (!is_refused(op, readings, MISSING) &&
+	    !is_refused(op, readings, INVALID));
 }
 
 const char *

@@ -17,6 +17,8 @@
  *	cursor	 41 or k3:41		    -	    -
  *	ticket	 text		       -	    -
  *	room	 four of A-Z and 0-9   the same	    -
+ *	moment	 ISO 8601	       the same	    -
+ *	chat	 -		       lines	    how many
  *
  * Holds always:
  *  1. What is refused is named: error, field, and what it has to be.
@@ -47,6 +49,12 @@ bool	input_read(struct op *op);
 
 /* Whether it is stored as it came, so that it counts to max_storage. */
 bool	input_is_kept(const struct input_row *input);
+
+/*
+ * A list: all of a body may be it, and as a member it has a second name,
+ * `choices` of its row.
+ */
+bool	input_is_list(const struct input_row *input);
 
 const char *input_kind_name(enum input_kind kind);
 const char *input_place_name(enum input_place place);

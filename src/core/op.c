@@ -25,6 +25,9 @@
 	INPUT_ELSE(name, where, kind, missing, none, min, max, text)
 #define INPUT_CHOICE(name, where, missing, choices, text)		\
 	INPUT_CHOICE_ELSE(name, where, missing, none, choices, text)
+#define INPUT_LIST(name, also, kind, missing, min, max, text)		\
+	{ #name, INPUT_BODY, INPUT_##kind, ERR_##missing, min, max,	\
+	    also, text, ERR_none },
 #define OPERATION(name, method, path, door, who, way, limit, stream,	\
 	    status, answer, text, inputs)				\
 	static const struct input_row inputs_of_##name[] = {		\
@@ -34,6 +37,7 @@
 #undef OPERATION
 #undef INPUT_CHOICE
 #undef INPUT
+#undef INPUT_LIST
 #undef INPUT_CHOICE_ELSE
 #undef INPUT_ELSE
 #undef NO_MORE

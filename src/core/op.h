@@ -91,6 +91,8 @@ enum input_kind {
 	INPUT_cursor,
 	INPUT_ticket,
 	INPUT_room,
+	INPUT_moment,
+	INPUT_chat,
 	INPUT_KINDS
 };
 
@@ -100,7 +102,7 @@ struct input_row {
 	enum input_kind	 kind;
 	enum err	 missing;
 	int64_t		 min, max;
-	const char	*choices;
+	const char	*choices;	/* of a list: its other name */
 	const char	*text;
 	enum err	 invalid;	/* none: input_invalid */
 };

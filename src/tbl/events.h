@@ -32,5 +32,7 @@ EVENT(session_ended, "session.ended", "session:<id>", NUMBERED,
     "The session was closed.")
 EVENT(session_started, "session.started", "lobby", NUMBERED,
     "A session began.")
+EVENT(vote_received, "vote.received", "session:<id>", NUMBERED,
+    "Somebody voted for a game, live.")
 EVENT(voting_ended, "voting.ended", "session:<id>", NUMBERED,
     "A poll ended, and who won.")

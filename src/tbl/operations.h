@@ -38,6 +38,11 @@
  * invalid: the error of one that is not what it has to be, in place of
  *	    input_invalid. What is missing is told before what is invalid.
  * kind, min and max: see core/input.h.
+ *
+ *	INPUT_LIST(name, also, kind, missing, min, max, text)
+ *
+ * A list in a body: its member of that name, or of the name `also`, or all
+ * of the body.
  */
 OPERATION(asyncapi, GET, "/asyncapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
     asyncapi,
@@ -165,6 +170,13 @@ OPERATION(session_bulk, POST, "/api/sessions/bulk", FRONT, ADMIN, WRITE,
     INPUT_CHOICE(action, BODY, input_missing, "archive|unarchive|delete",
 	"What to do with them.")
     INPUT(ids, BODY, ids, input_missing, 1, 1000, "The sessions."))
+OPERATION(session_chat_import, POST, "/api/sessions/{id}/chat-import", FRONT,
+    BOT, WRITE, NONE, "session:{id}", 200, chat_imported,
+    "Keeps the chat of a session, each line once, and counts the votes in "
+    "it (thisgame++ and thisgame--) for the game that was played then.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT_LIST(chatData, "messages", chat, input_missing, 0, 20000,
+	"What was said."))
 OPERATION(session_close, POST, "/api/sessions/{id}/close", FRONT, ADMIN,
     WRITE, EVENT, "session:{id}", 200, session,
     "Ends a session; its stream is told session.ended.",
@@ -304,6 +316,33 @@ OPERATION(session_unarchive, POST, "/api/sessions/{id}/unarchive", FRONT,
     ADMIN, WRITE, NONE, "session:{id}", 200, success,
     "Puts an archived session back into the default list.",
     INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(session_votes, GET, "/api/sessions/{id}/votes", FRONT, READER,
+    READ, NONE, "", 200, session_votes,
+    "What each game got in a session's live votes, the best liked first.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
 OPERATION(status, GET, "/status", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     status,
     "All counters, by process and in sum, as JSON.", )
+OPERATION(vote_create, POST, "/api/votes/live", FRONT, BOT, BATCH, EVENT,
+    "lobby", 200, vote_recorded,
+    "Votes for the game that the active session played at that moment, or "
+    "for the one with that ticker; the session's stream is told "
+    "vote.received.",
+    INPUT(username, BODY, text, vote_fields_missing, 1, 100, "Who votes.")
+    INPUT_CHOICE_ELSE(vote, BODY, vote_fields_missing, vote_invalid,
+	"up|down", "How.")
+    INPUT_ELSE(timestamp, BODY, moment, vote_fields_missing,
+	timestamp_invalid, 0, 0, "When.")
+    INPUT(ticker, BODY, text, none, 0, 16,
+	"The symbol of a game, in any case of letters."))
+OPERATION(vote_list, GET, "/api/votes", FRONT, READER, READ, NONE, "", 200,
+    votes,
+    "Live votes, the newest first.",
+    INPUT(session_id, QUERY, id, none, 1, 0, "Only of this session.")
+    INPUT(game_id, QUERY, id, none, 1, 0, "Only for this game.")
+    INPUT(username, QUERY, text, none, 1, 100, "Only of this name.")
+    INPUT_CHOICE(vote_type, QUERY, none, "up|down", "Only these.")
+    INPUT(page, QUERY, skip, none, 0, 1000000000,
+	"Which page; 0 is the first one, as 1 is.")
+    INPUT(limit, QUERY, skip, none, 0, 100,
+	"At most so many on a page; 50 without it and for 0."))

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/stamp.h"
 #include "core/input.h"
 #include "core/json.h"
 #include "core/query.h"
@@ -37,11 +38,17 @@ static const struct input_row from_body[] = {
 	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "", 0 },
 	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "", 0 },
 	{ "room", INPUT_BODY, INPUT_room, ERR_none, 4, 4, NULL, "", 0 },
+	{ "when", INPUT_BODY, INPUT_moment, ERR_none, 0, 0, NULL, "", 0 },
+	{ .name = NULL }
+};
+static const struct input_row from_list[] = {
+	{ "chat", INPUT_BODY, INPUT_chat, ERR_none, 0, 9, "messages", "", 0 },
 	{ .name = NULL }
 };
 static const struct operation_row own_rows[] = {
 	{ .name = "query", .path = "/{x}/{y}", .inputs = from_query },
 	{ .name = "body", .path = "/{x}/{y}", .inputs = from_body },
+	{ .name = "list", .path = "/{x}/{y}", .inputs = from_list },
 };
 #define OWN_ROWS (sizeof own_rows / sizeof own_rows[0])
 
@@ -129,9 +136,34 @@ is_room(text t)
 	return (t.len == 4);
 }
 
+/* Lines that are written have moments, and can be read again. */
+static bool
+is_chat(text t, int64_t most)
+{
+	struct json_object *lines = json_in_read(t);
+	size_t count = 0;
+	bool is_so = json_in_as_array(lines, &count) &&
+	    (int64_t)count <= most;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *line = json_in_element(lines, i);
+		int64_t stamp;
+		text given;
+
+		is_so = is_so && json_in_text(line, "username", &given) &&
+		    given.len > 0 && json_in_text(line, "message", &given) &&
+		    json_in_text(line, "timestamp", &given) &&
+		    json_in_text(line, "moment", &given) &&
+		    stamp_read(given, &stamp);
+	}
+	json_in_free(&lines);
+	return (is_so);
+}
+
 static bool
 is_fit(const struct op *op, const struct input_row *input, text t)
 {
+	int64_t ignored;
 	int64_t len = (int64_t)t.len;
 
 	switch (input->kind) {
@@ -162,6 +194,10 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		return (true);
 	case INPUT_room:
 		return (is_room(t));
+	case INPUT_moment:
+		return (stamp_read(t, &ignored));
+	case INPUT_chat:
+		return (is_chat(t, input->max));
 	case INPUT_KINDS:
 		break;
 	}
