@@ -104,6 +104,7 @@ int	command_epoch(struct command *command);
 int	command_events(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
+int	command_import(struct command *command);
 int	command_log(struct command *command);
 int	command_migrate(struct command *command);
 int	command_serve(struct command *command);

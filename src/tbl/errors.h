@@ -38,6 +38,8 @@ ERROR(game_ticker_taken, 409, "Another game has this ticker")
 ERROR(idempotency_in_progress, 409, "A request with this Idempotency-Key is still running")
 ERROR(idempotency_key_invalid, 400, "Idempotency-Key must be 1 to 255 visible ASCII characters")
 ERROR(idempotency_key_reused, 422, "This Idempotency-Key was used with another request")
+ERROR(import_session_active, 409,
+    "Another session is active. Please close it before bringing in an active one.")
 ERROR(input_invalid, 400, "An input is not what it has to be")
 ERROR(input_missing, 400, "An input is missing")
 ERROR(internal, 500, "Something went wrong!")
