@@ -75,6 +75,7 @@ libpartyline_a_SOURCES += src/core/batch.c src/core/batch.h
 libpartyline_a_SOURCES += src/core/cache.c src/core/cache.h
 libpartyline_a_SOURCES += src/core/chat.c src/core/chat.h
 libpartyline_a_SOURCES += src/core/control.c src/core/control.h
+libpartyline_a_SOURCES += src/core/csv.c src/core/csv.h
 libpartyline_a_SOURCES += src/core/cursor.c src/core/cursor.h
 libpartyline_a_SOURCES += src/core/error.c src/core/error.h
 libpartyline_a_SOURCES += src/core/event.c src/core/event.h

@@ -67,6 +67,8 @@ sub right {
 		cursor  => '1',
 		ticket  => undef,
 		room    => '"QX7Z"',
+		csv     => '"x"',
+		day     => '2026-01-01',
 	}->{ $input->{kind} };
 }
 
@@ -135,7 +137,7 @@ sub all_refused {
 my %types = (
 	text    => [qw(7 1.5 true false [] {} ["x"])],
 	integer => [qw("1" 1.5 true [] {})],
-	boolean => [qw("true" 0 1 [] {})],
+	boolean => [qw("true" 2 -1 1.5 [] {})],
 	id      => [qw("1" 1.5 true [1] {})],
 	choice  => [qw(7 true [] {} "" "nothing" "a|b")],
 	custom  => [qw(7 true [] {} "" "session.started" "custom." "Custom.x"
@@ -143,6 +145,7 @@ my %types = (
 	object  => [qw(7 true "{}" [] [{}])],
 	ids     => [qw(1 "1" true {} ["1"] [1.5] [null] [[1]] [true] [1e2])],
 	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7+")],
+	csv     => [qw(7 true [] {} "")],
 );
 
 # Texts count in characters: two bytes each make the bound no smaller.
@@ -206,6 +209,7 @@ my %queries = (
 	choice  => [qw(nothing ALL a|b), ''],
 	page    => [qw(-1 x 1.5 ALL 99999999999999999999), ''],
 	cursor  => [qw(-1 x 1.5 :1 x: 1:2:3 9223372036854775807), ''],
+	day     => [qw(x 2026-02-30 2026-1-1 20260101 2026-01-01Z), ''],
 );
 
 sub try_in_query {
@@ -286,11 +290,12 @@ for my $row (T::Table->rows('operations')) {
 		$try{ $_->{where} }->($row, $_) for @inputs;
 		try_as_a_whole($row);
 		# What passes goes on, to what is not there.
-		return if !grep { $_->{where} eq 'path' } @inputs;
+		my ($place) = grep { $_->{where} eq 'path' } @inputs;
+		return if !$place;
 		for my $input (grep { $_->{kind} eq 'text' } @inputs) {
 			is(misses(request($row, id => 999999, $input->{name} =>
 						long_text($input->{max})),
-				'session_not_found'), '',
+				$place->{missing}), '',
 				"$input->{name} at its bound passes");
 		}
 	};

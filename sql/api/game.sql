@@ -35,6 +35,21 @@ RETURNS int LANGUAGE sql STABLE AS $$
 	    secondary_type, ticker))
 $$;
 
+-- Whether the filters that lists and picks have in common let a game
+-- through; NULL: any does. A game without a length is a short one.
+CREATE FUNCTION api.game_fits(g partyline.game, players int, drawing text,
+    length text, family boolean)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+	SELECT (players IS NULL
+		OR players BETWEEN g.min_players AND g.max_players)
+	    AND (drawing IS NULL OR (drawing = 'only')
+		= (g.game_type IS NOT DISTINCT FROM 'Drawing'))
+	    AND (length IS NULL OR length = CASE
+		WHEN g.length_minutes > 25 THEN 'long'
+		WHEN g.length_minutes > 15 THEN 'medium' ELSE 'short' END)
+	    AND (family IS NULL OR g.family_friendly = family)
+$$;
+
 -- Who adds, changes or removes games of a tenant does so alone. Before any
 -- row.
 CREATE FUNCTION api.catalog_lock(ctx api.ctx)
@@ -138,7 +153,7 @@ BEGIN
 	WHERE g.tenant_id = ctx.tenant
 	    AND (game_list.enabled IS NULL OR g.enabled = game_list.enabled)
 	    AND (pack IS NULL OR g.pack_name = pack)
-	    AND api.pick_fits(g, players, drawing, length, family);
+	    AND api.game_fits(g, players, drawing, length, family);
 	RETURN NEXT api.reply(200, '[' || coalesce(body, '') || ']');
 END
 $$;

@@ -15,6 +15,7 @@
 #include "base/moment.h"
 #include "base/stamp.h"
 #include "core/chat.h"
+#include "core/csv.h"
 #include "core/cursor.h"
 #include "core/json.h"
 #include "core/query.h"
@@ -173,6 +174,20 @@ take_moment(const struct value *value)
 	return (true);
 }
 
+/* YYYY-MM-DD */
+static bool
+take_day(const struct value *value)
+{
+	char moment[] = "YYYY-MM-DDT00:00:00Z";
+	int64_t stamp;
+
+	*value->out = value->given;
+	if (value->given.len != strlen("YYYY-MM-DD"))
+		return (false);
+	memcpy(moment, value->given.at, value->given.len);
+	return (moment_read(text_of(moment), &stamp));
+}
+
 /* As Jackbox makes them: the code of a room. */
 static bool
 take_room(const struct value *value)
@@ -224,9 +239,15 @@ static bool
 take_json_boolean(const struct value *value)
 {
 	bool is_true;
+	int64_t number;
 
-	if (!json_in_as_bool(value->json, &is_true))
-		return (false);
+	if (!json_in_as_bool(value->json, &is_true)) {
+		/* As answers have it. */
+		if (!json_in_as_int(value->json, &number) || number < 0 ||
+		    number > 1)
+			return (false);
+		is_true = number == 1;
+	}
 	*value->out = truth[is_true];
 	return (true);
 }
@@ -323,6 +344,23 @@ take_json_chat(const struct value *value)
 	    value->fault_out));
 }
 
+/* As records: what is no CSV passes, and its function says where. */
+static bool
+take_json_csv(const struct value *value)
+{
+	struct buf records;
+	text given;
+
+	if (!json_in_as_text(value->json, &given) ||
+	    !is_between((int64_t)text_characters(given), value->input))
+		return (false);
+	buf_init(&records, BUF_NO_LIMIT);
+	csv_as_json(&value->op->arena, given, &records);
+	*value->out = op_keep(value->op, buf_text(&records));
+	buf_fini(&records);
+	return (true);
+}
+
 static const struct {
 	const char	 *name;
 	bool		(*from_text)(const struct value *);
@@ -343,6 +381,8 @@ static const struct {
 	[INPUT_room] = { "room", take_room, take_json_text },
 	[INPUT_moment] = { "moment", take_moment, take_json_text },
 	[INPUT_chat] = { "chat", NULL, take_json_chat },
+	[INPUT_csv] = { "csv", NULL, take_json_csv },
+	[INPUT_day] = { "day", take_day, NULL },
 };
 
 /* Which of the path's {names} it is. */
@@ -535,7 +575,7 @@ input_is_kept(const struct input_row *input)
 {
 	return (input->place == INPUT_BODY && (input->kind == INPUT_text ||
 	    input->kind == INPUT_custom || input->kind == INPUT_object ||
-	    input->kind == INPUT_chat));
+	    input->kind == INPUT_chat || input->kind == INPUT_csv));
 }
 
 bool

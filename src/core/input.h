@@ -6,7 +6,7 @@
  *	kind	 in path and query     in a body    min, max
  *	text	 text		       text	    characters
  *	integer	 digits, maybe a -     a number	    value
- *	boolean	 true, false, 1, 0     true, false  -
+ *	boolean	 true, false, 1, 0     the same	    -
  *	id	 digits		       a number	    value, from 1; max 0: any
  *	choice	 one of the words      the same	    -
  *	custom	 -		       custom.<name>	bytes
@@ -19,12 +19,15 @@
  *	room	 four of A-Z and 0-9   the same	    -
  *	moment	 ISO 8601	       the same	    -
  *	chat	 -		       lines	    how many
+ *	csv	 -		       CSV	    characters
+ *	day	 YYYY-MM-DD	       -	    -
  *
  * Holds always:
  *  1. What is refused is named: error, field, and what it has to be.
  *  2. What passes cannot make PostgreSQL refuse the value's form.
  *  3. Texts lie in the op or in what it was lent; an object is exactly the
- *     bytes the client wrote.
+ *     bytes the client wrote. CSV is handed on as records, and where it is
+ *     none, with the line (csv_as_json): its function refuses it.
  *  4. A ticket stands for a token: with one, nobody looks at the token of a
  *     READER. Whose row has such an input proves it before he does anything
  *     (core/follow).

@@ -110,6 +110,13 @@ input_rule(const struct input_row *input, struct buf *out)
 		buf_printf(out, "a list of at most %" PRId64 " lines, each "
 		    "with username, message and timestamp", input->max);
 		break;
+	case INPUT_csv:
+		buf_add(out, TEXT("a CSV text"));
+		add_size(input, "characters", out);
+		break;
+	case INPUT_day:
+		buf_add(out, TEXT("a day as YYYY-MM-DD"));
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

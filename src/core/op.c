@@ -228,6 +228,10 @@ op_add_headers(struct op *op, text json)
 	    text_cut(rest, '"', &name, &rest) &&
 	    text_cut(rest, '"', &skipped, &rest) &&
 	    text_cut(rest, '"', &value, &rest)) {
+		if (text_is(name, TEXT("Content-Type"))) {
+			answer->media_type = value;
+			continue;
+		}
 		must(answer->headers_count < ANSWER_HEADERS_MAX);
 		answer->headers[answer->headers_count++] =
 		    (struct answer_header){ name, value };
@@ -256,7 +260,8 @@ op_reply_as(struct op *op, unsigned status, text media_type, text body)
 void
 op_reply(struct op *op, unsigned status, text json)
 {
-	op_reply_as(op, status, op_json_type, json);
+	op_reply_as(op, status, op->answer.media_type.at != NULL ?
+	    op->answer.media_type : op_json_type, json);
 }
 
 void

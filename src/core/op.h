@@ -93,6 +93,8 @@ enum input_kind {
 	INPUT_room,
 	INPUT_moment,
 	INPUT_chat,
+	INPUT_csv,
+	INPUT_day,
 	INPUT_KINDS
 };
 
@@ -267,7 +269,10 @@ bool	op_stream_has_room(struct op *op);
 /* What was sent still leaves. The holder has it no more. */
 void	op_stream_end(struct op *op);
 
-/* Before any answer: {"Name":"value",…}, of letters that need no escape. */
+/*
+ * Before any answer: {"Name":"value",…}, of letters that need no escape. What
+ * has a Content-Type is no JSON.
+ */
 void	op_add_headers(struct op *op, text json);
 void	op_fail(struct op *op, enum err err);
 /*

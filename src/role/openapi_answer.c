@@ -53,6 +53,8 @@ openapi_has_refusal(const struct operation_row *row, unsigned status)
 		/* At least its tenant can be missing. */
 		return (row->way != WAY_LOCAL);
 	case 409:
+		/* What is taken or in use can refuse whatever changes. */
+		return (row->way == WAY_WRITE || openapi_has_key(row));
 	case 422:
 		return (openapi_has_key(row));
 	case 413:

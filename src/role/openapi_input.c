@@ -55,6 +55,19 @@ say_choices(struct json_out *json, const struct input_row *input)
 	json_array_end(json);
 }
 
+/* In a body also as answers have it. */
+static void
+say_truth(struct json_out *json, const struct input_row *input)
+{
+	if (input->place != INPUT_BODY) {
+		say_type(json, input, "boolean");
+		return;
+	}
+	json_key(json, "enum");
+	json_raw(json, may_be_null(input) ? TEXT("[true,false,1,0,null]") :
+	    TEXT("[true,false,1,0]"));
+}
+
 static void
 say_whole_number(struct json_out *json, const struct input_row *input)
 {
@@ -105,12 +118,19 @@ say_form(struct json_out *json, const struct input_row *input)
 {
 	switch (input->kind) {
 	case INPUT_text:
+	case INPUT_csv:
+		say_lengths(json, input);
+		break;
+	case INPUT_day:
+		say_type(json, input, "string");
+		openapi_say(json, "format", "date");
+		break;
 	case INPUT_integer:
 	case INPUT_id:
 		say_whole_number(json, input);
 		break;
 	case INPUT_boolean:
-		say_type(json, input, "boolean");
+		say_truth(json, input);
 		break;
 	case INPUT_choice:
 		say_choices(json, input);

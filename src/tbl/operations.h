@@ -61,6 +61,96 @@ OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
 OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
     "", 200, verified,
     "Tells who the token says that the caller is.", )
+OPERATION(game_create, POST, "/api/games", FRONT, ADMIN, WRITE, NONE,
+    "lobby", 201, game,
+    "Adds a game to the catalog, and its pack where it is the first one.",
+    INPUT(pack_name, BODY, text, game_fields_missing, 1, 200, "Its pack.")
+    INPUT(title, BODY, text, game_fields_missing, 1, 200,
+	"Its title, once in a pack.")
+    INPUT(min_players, BODY, integer, game_fields_missing, 1, 1000,
+	"So many have to play.")
+    INPUT(max_players, BODY, integer, game_fields_missing, 1, 1000,
+	"So many can.")
+    INPUT(length_minutes, BODY, integer, none, 1, 1440,
+	"How long it takes, where that is known.")
+    INPUT(has_audience, BODY, boolean, none, 0, 0,
+	"Whether more can watch and vote; false without it.")
+    INPUT(family_friendly, BODY, boolean, none, 0, 0,
+	"Whether children can play; false without it.")
+    INPUT(game_type, BODY, text, none, 0, 100,
+	"What players do; Drawing is what filters look for.")
+    INPUT(secondary_type, BODY, text, none, 0, 100, "And what else.")
+    INPUT(ticker, BODY, text, none, 0, 4,
+	"A symbol to vote by, of 2 to 4 letters or digits in any case."))
+OPERATION(game_delete, DELETE, "/api/games/{id}", FRONT, ADMIN, WRITE, NONE,
+    "lobby", 200, message,
+    "Removes a game that no session used, and its pack with the last one.",
+    INPUT(id, PATH, id, game_not_found, 1, 0, "The game."))
+OPERATION(game_export, GET, "/api/games/export/csv", FRONT, ADMIN, SLOW,
+    NONE, "", 200, games_csv,
+    "The catalog as CSV, which the import takes.", )
+OPERATION(game_favor, PATCH, "/api/games/{id}/favor", FRONT, ADMIN, WRITE,
+    NONE, "lobby", 200, favor,
+    "Lets a game be picked more often, or less.",
+    INPUT(id, PATH, id, game_not_found, 1, 0, "The game.")
+    INPUT_ELSE(favor_bias, BODY, integer, favor_invalid, favor_invalid, -1, 1,
+	"1, 0 or -1: with three times, once or 0.2 times the weight."))
+OPERATION(game_get, GET, "/api/games/{id}", FRONT, READER, READ, NONE, "",
+    200, game,
+    "One game of the catalog.",
+    INPUT(id, PATH, id, game_not_found, 1, 0, "The game."))
+OPERATION(game_import, POST, "/api/games/import/csv", FRONT, ADMIN, WRITE,
+    NONE, "lobby", 200, games_imported,
+    "Adds what a CSV text has, or makes the catalog what it says; all lines "
+    "or none.",
+    INPUT(csvData, BODY, csv, input_missing, 1, 1048576,
+	"A line for each game, behind one with the names of the columns.")
+    INPUT_CHOICE(mode, BODY, none, "append|replace",
+	"append, without it: what is there stays as it is. replace: it gets "
+	"what the line says, and what no line has goes, or is disabled where "
+	"a session used it."))
+OPERATION(game_list, GET, "/api/games", FRONT, READER, READ, NONE, "", 200,
+    games,
+    "The catalog by packs and titles.",
+    INPUT(enabled, QUERY, boolean, none, 0, 0, "Only those, or the others.")
+    INPUT(playerCount, QUERY, integer, none, 1, 1000000,
+	"Only what so many can play.")
+    INPUT_CHOICE(drawing, QUERY, none, "only|exclude",
+	"Only games of drawing, or none of them.")
+    INPUT_CHOICE(length, QUERY, none, "short|medium|long",
+	"Up to 15 minutes, or of no known length; up to 25; longer.")
+    INPUT(familyFriendly, QUERY, boolean, none, 0, 0,
+	"Only what children can play, or the others.")
+    INPUT(pack, QUERY, text, none, 0, 200, "Only this pack."))
+OPERATION(game_toggle, PATCH, "/api/games/{id}/toggle", FRONT, ADMIN, WRITE,
+    NONE, "lobby", 200, game,
+    "Enables a game that was disabled, and the other way round.",
+    INPUT(id, PATH, id, game_not_found, 1, 0, "The game."))
+OPERATION(game_update, PUT, "/api/games/{id}", FRONT, ADMIN, WRITE, NONE,
+    "lobby", 200, game,
+    "Puts a game's description in the place of the one it had.",
+    INPUT(id, PATH, id, game_not_found, 1, 0, "The game.")
+    INPUT(pack_name, BODY, text, game_fields_missing, 1, 200, "Its pack.")
+    INPUT(title, BODY, text, game_fields_missing, 1, 200,
+	"Its title, once in a pack.")
+    INPUT(min_players, BODY, integer, game_fields_missing, 1, 1000,
+	"So many have to play.")
+    INPUT(max_players, BODY, integer, game_fields_missing, 1, 1000,
+	"So many can.")
+    INPUT(length_minutes, BODY, integer, none, 1, 1440,
+	"How long it takes, where that is known.")
+    INPUT(has_audience, BODY, boolean, none, 0, 0,
+	"Whether more can watch and vote; false without it.")
+    INPUT(family_friendly, BODY, boolean, none, 0, 0,
+	"Whether children can play; false without it.")
+    INPUT(game_type, BODY, text, none, 0, 100,
+	"What players do; Drawing is what filters look for.")
+    INPUT(secondary_type, BODY, text, none, 0, 100, "And what else.")
+    INPUT(ticker, BODY, text, none, 0, 4,
+	"A symbol to vote by; an empty one takes it away. It stays without "
+	"this.")
+    INPUT(enabled, BODY, boolean, none, 0, 0,
+	"Whether it can be picked; as it was without this."))
 OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
     "Both documents as a page for people.", )
 OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
@@ -91,6 +181,25 @@ OPERATION(lobby_stream, GET, "/api/stream", FRONT, READER, OWN, NONE,
 OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     metrics,
     "All counters of all processes in Prometheus' text format.", )
+OPERATION(pack_favor, PATCH, "/api/games/packs/{name}/favor", FRONT, ADMIN,
+    WRITE, NONE, "lobby", 200, favor,
+    "Lets a pack's games be picked more often, or less.",
+    INPUT(name, PATH, text, pack_not_found, 1, 200, "The pack.")
+    INPUT_ELSE(favor_bias, BODY, integer, favor_invalid, favor_invalid, -1, 1,
+	"1, 0 or -1: with twice, once or 0.3 times the weight."))
+OPERATION(pack_list, GET, "/api/games/packs", FRONT, READER, READ, NONE, "",
+    200, packs,
+    "The packs of the catalog.", )
+OPERATION(pack_meta, GET, "/api/games/meta/packs", FRONT, READER, READ, NONE,
+    "", 200, packs_meta,
+    "How many games each pack has, how many of them are enabled, and how "
+    "often they were played.", )
+OPERATION(pack_toggle, PATCH, "/api/games/packs/{name}/toggle", FRONT, ADMIN,
+    WRITE, NONE, "lobby", 200, pack_toggled,
+    "Enables or disables all games of a pack.",
+    INPUT(name, PATH, text, pack_not_found, 1, 200, "The pack.")
+    INPUT(enabled, BODY, boolean, input_missing, 0, 0,
+	"Whether they can be picked."))
 OPERATION(openapi, GET, "/openapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
     openapi,
     "What can be asked over HTTP, as a document of OpenAPI 3.1.", )
@@ -303,6 +412,13 @@ OPERATION(session_list, GET, "/api/sessions", FRONT, READER, READ, NONE, "",
 	"At most so many, or all.")
     INPUT(offset, QUERY, skip, none, 0, 1000000000,
 	"So many of the newest are left out. What is no number counts as 0."))
+OPERATION(session_recap, GET, "/api/sessions/{id}/recap", FRONT, READER,
+    READ, NONE, "", 200, session_recap,
+    "A night as it went: its games with their minutes and votes, votes over "
+    "time, players, chat.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(step, QUERY, integer, none, 1, 1440,
+	"Votes over time are counted in so many minutes; 5 without it."))
 OPERATION(session_stream, GET, "/api/sessions/{id}/stream", FRONT, READER,
     OWN, NONE, "session:{id}", 200, event_stream,
     "A session's events as they happen (Server-Sent Events).",
@@ -320,6 +436,18 @@ OPERATION(session_votes, GET, "/api/sessions/{id}/votes", FRONT, READER,
     READ, NONE, "", 200, session_votes,
     "What each game got in a session's live votes, the best liked first.",
     INPUT(id, PATH, id, session_not_found, 1, 0, "The session."))
+OPERATION(stats, GET, "/api/stats", FRONT, READER, READ, NONE, "", 200,
+    stats,
+    "Totals, and the games that were played most and liked best.", )
+OPERATION(stats_trends, GET, "/api/stats/trends", FRONT, READER, SLOW, NONE,
+    "", 200, stats_trends,
+    "A season by weeks or months: sessions, games, minutes, votes, players; "
+    "and what was played most in it.",
+    INPUT(from, QUERY, day, none, 0, 0,
+	"Its first day, in UTC; a year before the last one without it.")
+    INPUT(to, QUERY, day, none, 0, 0, "Its last day; today without it.")
+    INPUT_CHOICE(by, QUERY, none, "week|month",
+	"What it is cut into; weeks without it, which begin on Monday."))
 OPERATION(status, GET, "/status", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     status,
     "All counters, by process and in sum, as JSON.", )

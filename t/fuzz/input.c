@@ -30,6 +30,7 @@ static const struct input_row from_query[] = {
 	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "", 0 },
 	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "", 0 },
 	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "", 0 },
+	{ "day", INPUT_QUERY, INPUT_day, ERR_none, 0, 0, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct input_row from_body[] = {
@@ -39,6 +40,7 @@ static const struct input_row from_body[] = {
 	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "", 0 },
 	{ "room", INPUT_BODY, INPUT_room, ERR_none, 4, 4, NULL, "", 0 },
 	{ "when", INPUT_BODY, INPUT_moment, ERR_none, 0, 0, NULL, "", 0 },
+	{ "csv", INPUT_BODY, INPUT_csv, ERR_none, 1, 64, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct input_row from_list[] = {
@@ -160,6 +162,37 @@ is_chat(text t, int64_t most)
 	return (is_so);
 }
 
+/* What csv_as_json writes: {"records":[…],"broken":…} */
+static bool
+is_csv(text t)
+{
+	struct json_object *value = json_in_read(t);
+	struct json_object *records = json_in_member(value, "records");
+	size_t count;
+	bool is_so = text_is_utf8(t) && json_in_as_array(records, &count);
+
+	for (size_t i = 0; is_so && i < count; i++) {
+		struct json_object *record = json_in_element(records, i);
+		int64_t line;
+		size_t fields;
+
+		is_so = json_in_as_array(record, &fields) && fields > 1 &&
+		    json_in_as_int(json_in_element(record, 0), &line) &&
+		    line >= 1;
+	}
+	json_in_free(&value);
+	return (is_so);
+}
+
+static bool
+is_day(text t)
+{
+	return (t.len == 10 && t.at[4] == '-' && t.at[7] == '-' &&
+	    is_number(text_from(t.at, 4), 1970, 9999) &&
+	    is_number(text_from(t.at + 5, 2), 1, 12) &&
+	    is_number(text_from(t.at + 8, 2), 1, 31));
+}
+
 static bool
 is_fit(const struct op *op, const struct input_row *input, text t)
 {
@@ -198,6 +231,10 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		return (stamp_read(t, &ignored));
 	case INPUT_chat:
 		return (is_chat(t, input->max));
+	case INPUT_csv:
+		return (is_csv(t));
+	case INPUT_day:
+		return (is_day(t));
 	case INPUT_KINDS:
 		break;
 	}

@@ -28,6 +28,7 @@ static const struct input_row body_inputs[] = {
 	BODY("needed", text, input_missing, 0, 3),
 	BODY("room", room, none, 4, 4),
 	BODY("when", moment, none, 0, 0),
+	BODY("csv", csv, none, 1, 9),
 	{ .name = NULL }
 };
 static const struct operation_row body_row = { .name = "body",
@@ -55,6 +56,7 @@ static const struct input_row other_inputs[] = {
 	QUERY("since", cursor, none, 0, 0),
 	QUERY("ticket", ticket, none, 0, 0),
 	QUERY("room", room, none, 4, 4),
+	QUERY("from", day, none, 0, 0),
 	{ .name = NULL }
 };
 static const struct operation_row other_row = { .name = "other",
@@ -191,7 +193,7 @@ test_missing(void)
 	test("what is missing is named, null is missing");
 	ok(reads_members(""));
 	is_text(input("notes"), "NULL");
-	is(op->inputs_count, 13);
+	is(op->inputs_count, 14);
 	ok(reads_members("\"notes\":null,\"ids\":null,\"data\":null"));
 	is_text(input("notes"), "NULL");
 	is_text(input("ids"), "NULL");
@@ -261,8 +263,14 @@ test_numbers(void)
 	ok(!reads_members("\"number\":1.0"));
 	ok(!reads_members("\"number\":\"1\""));
 	ok(!reads_members("\"number\":true"));
-	ok(!reads_members("\"flag\":1"));
+	ok(reads_members("\"flag\":1"));
+	is_text(input("flag"), "t");
+	ok(reads_members("\"flag\":0"));
+	is_text(input("flag"), "f");
+	ok(!reads_members("\"flag\":2"));
 	error_is("flag must be true or false");
+	ok(!reads_members("\"flag\":-1"));
+	ok(!reads_members("\"flag\":1.0"));
 	ok(!reads_members("\"flag\":\"true\""));
 	ok(!reads_members("\"game\":0"));
 	error_is("game must be a whole number from 1");
@@ -335,6 +343,29 @@ test_words(void)
 	is_text(input("room"), "QRST");
 	ok(!reads_query("room="));
 	ok(!reads_query("room=QRS"));
+
+	test("days");
+	ok(reads_query("from=2024-02-29"));
+	is_text(input("from"), "2024-02-29");
+	ok(!reads_query("from=2023-02-29"));
+	error_is("from must be a day as YYYY-MM-DD");
+	ok(!reads_query("from="));
+	ok(!reads_query("from=2024-2-29"));
+	ok(!reads_query("from=24-02-29"));
+	ok(!reads_query("from=2024-02-29T"));
+	ok(!reads_query("from=1969-12-31"));
+
+	test("CSV is handed on as records, right or wrong");
+	ok(reads_members("\"csv\":\"a,\\\"b\\\"\\r\\nc\""));
+	is_text(input("csv"),
+	    "{\"records\":[[1,\"a\",\"b\"],[2,\"c\"]],\"broken\":null}");
+	ok(reads_members("\"csv\":\"\\\"a\""));
+	is_text(input("csv"), "{\"records\":[],"
+	    "\"broken\":[1,\"a quote is not closed\"]}");
+	ok(!reads_members("\"csv\":\"\""));
+	error_is("csv must be a CSV text of 1 to 9 characters");
+	ok(!reads_members("\"csv\":\"1234567890\""));
+	ok(!reads_members("\"csv\":7"));
 }
 
 static void
