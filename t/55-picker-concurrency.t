@@ -1,20 +1,23 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# Hundreds of changes of one session at once, through two workers. Triggers
-# write down which request changed a row after which: played again in that
-# order, one at a time, by a few lines of Perl, the requests have to come to
-# the same rows and answers, and the stream has to tell of them in that order.
+# Hundreds of changes of one session at once, and votes between them, through
+# two workers. Triggers write down which request changed a row after which:
+# played again in that order, one at a time, by a few lines of Perl, the
+# requests have to come to the same rows and answers, and the stream has to
+# tell of them in that order. Each vote has to be one more than the one before.
 
 use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use T::Client;
 use T::Games;
 use T::Server;
+use Time::HiRes ();
 
 my $json   = JSON::PP->new->utf8;
 my $server = T::Server->start(workers => 2);
@@ -48,11 +51,20 @@ my $path  = "/api/sessions/$id";
 
 # --- what is asked -----------------------------------------------------------
 
-my @known = (1);		# rows that were added, some of them gone
+my @known = (999);		# rows that were added, some of them gone
+
+my $voters = 0;
 
 sub any { return $_[rand @_] }
 
-# What: add, status, room, players, start, stop, remove or close.
+sub now {
+	my $now = Time::HiRes::time();
+
+	return POSIX::strftime('%Y-%m-%dT%H:%M:%S', gmtime $now)
+	    . sprintf '.%03dZ', 1000 * ($now - int $now);
+}
+
+# What: add, status, room, players, start, stop, remove, vote or close.
 my %ask = (
 	add => sub {
 		my %body = (game_id => any(@games));
@@ -77,10 +89,15 @@ my %ask = (
 	},
 	stop => sub { return (post => "$path/games/$_[0]/stop-player-check") },
 	remove => sub { return (delete => "$path/games/$_[0]") },
+	vote => sub {
+		return (post => '/api/votes/live', { timestamp => now(),
+			username => 'Voter ' . ++$voters,
+			vote => any(qw(up up down)) });
+	},
 	close => sub { return (post => "$path/close") },
 );
-my @usual = (('add') x 8, ('status') x 8, ('players') x 8, ('room') x 2,
-	('start') x 3, ('stop') x 2, 'remove');
+my @usual = (('add') x 8, ('status') x 8, ('players') x 8, ('vote') x 8,
+	('room') x 2, ('start') x 3, ('stop') x 2, 'remove');
 my %asked;			# by the request's name
 
 # One of each client's, all on their way at once.
@@ -111,6 +128,7 @@ sub all_at_once {
 	return;
 }
 
+all_at_once(0, 'add');
 my $most = 0;
 for my $round (1 .. $rounds) {
 	my @whats = map { any(@usual) } @crowd;
@@ -250,14 +268,16 @@ subtest 'a serial order explains it' => sub {
 	is_deeply(\@wrong, [], 'what each was told');
 	cmp_ok(scalar @order, '>', 400, 'hundreds took effect');
 	# What a row is already needs no change.
-	is_deeply([grep { !$done{ $_->{request} } && $_->{what} ne 'status' }
-		@done], [], 'all that were told so');
+	is_deeply([grep { !$done{ $_->{request} }
+		&& $_->{what} !~ /^(?:status|vote)$/ } @done], [],
+		'all that were told so');
 	$refused{"$_->{what} $_->{answer}{json}{code}"}++
 	    for grep { $_->{answer}{status} >= 300 } values %asked;
 	my %may = ((map { ("$_ session_game_not_found" => 1) }
 		qw(status room players start stop remove)),
 		'start room_code_missing' => 1, 'close session_closed' => 1,
-		'add add_to_closed_session' => 1);
+		'add add_to_closed_session' => 1, 'vote no_active_session' => 1,
+		'vote vote_without_game' => 1);
 	is_deeply([grep { !$may{$_} } sort keys %refused], [],
 		'the others were refused for a reason');
 	is($refused{'close session_closed'}, 2, 'it is closed once');
@@ -287,6 +307,7 @@ subtest 'the stream tells the same story' => sub {
 	    split /\n/, $db->query("SELECT request_id, payload
 		FROM partyline.event WHERE stream = 'session:$id'
 		ORDER BY seq");
+	my @changes = grep { $_->{type} ne 'vote.received' } @events;
 	my %in_words = (
 		'game.added' => sub {
 			return "$_[0]{game}{id} $_[0]{session}{games_played} "
@@ -302,11 +323,50 @@ subtest 'the stream tells the same story' => sub {
 	);
 
 	is_deeply([map { "$_->{request} $_->{type} "
-			. $in_words{ $_->{type} }->($_->{data}) } @events],
+			. $in_words{ $_->{type} }->($_->{data}) } @changes],
 		\@story, 'all of it, in that order');
 	is_deeply([map { $_->{seq} } @events], [1 .. @events], 'without gaps');
 	is($db->query("SELECT head FROM partyline.stream
 		WHERE name = 'session:$id'"), scalar @events, 'up to its head');
+};
+
+subtest 'votes' => sub {
+	my @events = map { $json->decode($_) } split /\n/, $db->query(
+		"SELECT payload FROM partyline.event
+		WHERE stream = 'session:$id' AND type = 'vote.received'
+		ORDER BY seq");
+	my (%total, @wrong, %told);
+
+	for my $event (@events) {
+		my ($game, $vote, $totals) = @{ $event->{data} }
+		    {qw(game vote totals)};
+		my $total = $total{ $game->{id} } //= [0, 0];
+
+		$total->[$vote->{type} eq 'up' ? 0 : 1]++;
+		push @wrong, "$vote->{username}: after $event->{seq} it is "
+		    . "@$total" if "@$total[0, 1]" ne
+		    "$totals->{upvotes} $totals->{downvotes}";
+		$told{ $vote->{username} } = "$game->{id} $vote->{type} "
+		    . "$totals->{upvotes} $totals->{downvotes}";
+	}
+	is_deeply(\@wrong, [], 'each is one more than the one before');
+	is_deeply({ map { my $said = $_->{answer}{json};
+			($said->{vote}{username} => "$said->{game}{id} "
+			. "$said->{vote}{type} $said->{game}{upvotes} "
+			. "$said->{game}{downvotes}") }
+		grep { $_->{what} eq 'vote' && $_->{answer}{status} == 200 }
+		values %asked }, \%told, 'who voted was told the same');
+	cmp_ok(scalar @events, '>', 50, 'there are many');
+	my %counted = map { /(\d+)\|(.*)/ } split /\n/, $db->query(
+		q{SELECT id, upvotes || ' ' || downvotes FROM partyline.game
+		WHERE upvotes + downvotes > 0});
+	my %rows = map { /(\d+)\|(.*)/ } split /\n/, $db->query(
+		q{SELECT game_id, count(*) FILTER (WHERE vote = 1) || ' ' ||
+		count(*) FILTER (WHERE vote = -1) FROM partyline.live_vote
+		GROUP BY game_id});
+	is_deeply(\%counted, { map { $_ => "@{ $total{$_} }" } keys %total },
+		'the games count them all');
+	is_deeply(\%rows, \%counted, 'so do the rows');
 };
 
 done_testing;
