@@ -61,6 +61,8 @@ OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
 OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
     "", 200, verified,
     "Tells who the token says that the caller is.", )
+OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
+    "Both documents as a page for people.", )
 OPERATION(game_create, POST, "/api/games", FRONT, ADMIN, WRITE, NONE,
     "lobby", 201, game,
     "Adds a game to the catalog, and its pack where it is the first one.",
@@ -151,8 +153,6 @@ OPERATION(game_update, PUT, "/api/games/{id}", FRONT, ADMIN, WRITE, NONE,
 	"this.")
     INPUT(enabled, BODY, boolean, none, 0, 0,
 	"Whether it can be picked; as it was without this."))
-OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
-    "Both documents as a page for people.", )
 OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
     health,
     "Whether the server is up, in the form that today's clients ask for.", )
@@ -181,6 +181,9 @@ OPERATION(lobby_stream, GET, "/api/stream", FRONT, READER, OWN, NONE,
 OPERATION(metrics, GET, "/metrics", ADMIN, ANYONE, LOCAL, NONE, "", 200,
     metrics,
     "All counters of all processes in Prometheus' text format.", )
+OPERATION(openapi, GET, "/openapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
+    openapi,
+    "What can be asked over HTTP, as a document of OpenAPI 3.1.", )
 OPERATION(pack_favor, PATCH, "/api/games/packs/{name}/favor", FRONT, ADMIN,
     WRITE, NONE, "lobby", 200, favor,
     "Lets a pack's games be picked more often, or less.",
@@ -200,9 +203,6 @@ OPERATION(pack_toggle, PATCH, "/api/games/packs/{name}/toggle", FRONT, ADMIN,
     INPUT(name, PATH, text, pack_not_found, 1, 200, "The pack.")
     INPUT(enabled, BODY, boolean, input_missing, 0, 0,
 	"Whether they can be picked."))
-OPERATION(openapi, GET, "/openapi.json", FRONT, ANYONE, LOCAL, NONE, "", 200,
-    openapi,
-    "What can be asked over HTTP, as a document of OpenAPI 3.1.", )
 OPERATION(pick, POST, "/api/pick", FRONT, READER, READ, NONE, "", 200, pick,
     "Picks a game by chance. Games and packs that are favored come three "
     "times and twice as often, those that are not wanted at 0.2 and 0.3 of "
