@@ -370,8 +370,8 @@ subtest 'many at once' => sub {
 
 	for my $round (1 .. 5) {
 		$many[$_]->ask(post => '/api/games', { pack_name => "R$round",
-			title => 'T' . $_ % 6, min_players => 1, max_players => 2 })
-		    for 0 .. $#many;
+			title => 'T' . $_ % 6, min_players => 1,
+			max_players => 2 }) for 0 .. $#many;
 		my %answers;
 		$answers{ $_->take->{status} }++ for @many;
 		is_deeply(\%answers, { 201 => 6, 409 => 6 },

@@ -37,7 +37,7 @@ $$;
 
 -- Whether the filters that lists and picks have in common let a game
 -- through; NULL: any does. A game without a length is a short one.
-CREATE FUNCTION api.game_fits(g partyline.game, players int, drawing text,
+CREATE FUNCTION api.game_fits(g partyline.game, players bigint, drawing text,
     length text, family boolean)
 RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
 	SELECT (players IS NULL
@@ -140,7 +140,7 @@ $$;
 
 -- --- looking ---------------------------------------------------------------
 
-CREATE FUNCTION api.game_list(ctx api.ctx, enabled boolean, players int,
+CREATE FUNCTION api.game_list(ctx api.ctx, enabled boolean, players bigint,
     drawing text, length text, family boolean, pack text)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -4,6 +4,8 @@
 
 SELECT plan(21);
 
+-- In place of what a tenant begins with.
+DELETE FROM partyline.pack;
 CREATE FUNCTION t.pick(tail text) RETURNS json LANGUAGE sql AS $$
 	SELECT body::json FROM t.server('api.pick(t.ctx(), ' || tail || ')')
 $$;

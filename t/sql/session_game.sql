@@ -19,6 +19,8 @@ $$;
 CREATE FUNCTION t.body(call text) RETURNS text LANGUAGE sql AS $$
 	SELECT body FROM t.server(call) WHERE status IS NOT NULL
 $$;
+-- In place of what a tenant begins with.
+DELETE FROM partyline.pack;
 INSERT INTO partyline.pack VALUES (1, 1, 'P', 0, now(), '');
 INSERT INTO partyline.game (tenant_id, id, pack_name, title, min_players,
     max_players, upvotes, downvotes, created_at, created_text)
