@@ -272,9 +272,9 @@ subtest 'what cannot be' => sub {
 			0, -1, 1.5, '"4"', 'true'],
 		['drawing', 'only or exclude', '"all"', '""', 1],
 		['length', 'short, medium or long', '"Short"', 15],
-		['familyFriendly', 'true or false', '"true"', 1, 0],
+		['familyFriendly', 'true or false', '"true"', 2],
 		['sessionId', 'a whole number from 1', 0, '"1"', -3],
-		['excludePlayed', 'true or false', '"yes"', 1],
+		['excludePlayed', 'true or false', '"yes"', -1],
 		['count', 'a whole number from 1 to 100', 0, 101, '"2"']) {
 		my ($name, $rule, @values) = @$case;
 

@@ -43,7 +43,7 @@ $$;
 -- STABLE, so that all of it sees one snapshot; it draws anew in each call.
 -- With a session, all that it played is left out, or else the last two. One
 -- that is not there has played nothing.
-CREATE FUNCTION api.pick(ctx api.ctx, players bigint, drawing text, length text,
+CREATE FUNCTION api.pick(ctx api.ctx, players int, drawing text, length text,
     family boolean, session_id bigint, exclude_played boolean, wanted int)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 DECLARE
