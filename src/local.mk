@@ -20,5 +20,15 @@ src/role/schemas.c: $(srcdir)/src/tbl/make-schemas $(srcdir)/src/tbl/schema \
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SHELL) $(srcdir)/src/tbl/make-schemas \
 		$(srcdir)/src/tbl/schema >$@.new && mv $@.new $@
 
+# So do the files of the page of both documents.
+web_docs = $(wildcard $(srcdir)/src/web/docs/*.*)
+nodist_libpartyline_a_SOURCES += src/role/docs_files.c
+CLEANFILES += src/role/docs_files.c
+EXTRA_DIST += src/web/make-web $(web_docs)
+
+src/role/docs_files.c: $(srcdir)/src/web/make-web $(web_docs)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SHELL) $(srcdir)/src/web/make-web \
+		$(srcdir)/src/web/docs >$@.new && mv $@.new $@
+
 bin_PROGRAMS += partyline
 partyline_SOURCES = src/role/main.c

@@ -25,6 +25,7 @@ my %owners = (
 	'json-c'   => ['core/'],
 	'jwt.h'    => ['core/token'],
 	'curl'     => ['jobs/'],
+	'sqlite3.h' => ['store/sqlite_file'],
 	'systemd'  => ['role/notify'],
 	'uthash.h' => [''],
 	'utlist.h' => [''],

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use T::Client;
+use T::Games;
 use T::Lock;
 use T::Run;
 use T::Server;
@@ -52,6 +53,31 @@ my ($id, $other) = map {
 	$ann->post("/api/sessions/$made/close");
 	$made;
 } 1, 2;
+
+# What each of them played.
+my $played = T::Games::add($db);
+my %game = map { $_ => $_ } $id, $other;
+sql("INSERT INTO partyline.session_game (tenant_id, id, session_id, game_id,
+	played_at, played_text, source, status) SELECT 1, id, id, $played,
+	created_at, created_text, 'dice', 'played' FROM partyline.session
+	WHERE id IN ($id, $other)");
+sql("INSERT INTO partyline.counter VALUES (1, 'session_game', $other)");
+
+sub check {
+	my ($status) = @_;
+
+	sql("UPDATE partyline.session_game SET room_code = 'QX7Z',
+		player_count_check_status = '$status'
+		WHERE id IN ($game{$id}, $game{$other})");
+	return;
+}
+
+sub checks {
+	my ($session) = @_;
+
+	return sql("SELECT player_count_check_status FROM
+		partyline.session_game WHERE id = $game{$session}");
+}
 
 # For each operation: body, and another one; what makes it possible (again);
 # whether it has been done since, on the first session or the one given; what
@@ -115,6 +141,38 @@ my %how = (
 		count => "SELECT count(*) FROM partyline.event
 			WHERE type LIKE 'custom.%'",
 	},
+	session_game_add => {
+		%session,
+		body => ["{\"game_id\":$played}",
+			"{\"game_id\":$played,\"source\":\"poll\"}"],
+		undo => sub {
+			flags('SELECT id FROM partyline.session', 'false',
+				'false');
+			flags($_[0], 'true', 'false');
+			$seq = head($_[0]);
+		},
+		done  => sub { head($_[0]) > $seq },
+		never => sub { flags($id, 'false', 'false') },
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'game.added'",
+	},
+	session_game_check_start => {
+		%session,
+		body    => ['{}', '{"a":1}'],
+		undo    => sub { check('stopped') },
+		done    => sub { checks($_[0]) eq 'monitoring' },
+		never   => sub { sql('UPDATE partyline.session_game
+			SET room_code = NULL') },
+		missing => 'session_game_not_found',
+	},
+	session_game_check_stop => {
+		%session,
+		body    => ['{}', ''],
+		undo    => sub { check('monitoring') },
+		done    => sub { checks($_[0]) eq 'stopped' },
+		never   => undef,
+		missing => 'session_game_not_found',
+	},
 	session_unarchive => {
 		%session,
 		body  => ['{}', ''],
@@ -124,6 +182,7 @@ my %how = (
 	},
 	# Keys of anonymous callers, and answers that carry secrets, are not
 	# kept; what changes nothing need not be.
+	pick        => undef,
 	auth_login  => undef,
 	auth_ticket => undef,
 	auth_verify => undef,
@@ -144,7 +203,8 @@ sub asking {
 	my ($name, $key, %what) = @_;
 	my $on = $what{on} // $id;
 
-	return ($row{$name}{path} =~ s/\{id\}/$on/r,
+	return ($row{$name}{path} =~ s/\{id\}/$on/r
+			=~ s/\{game\}/$game{$on} \/\/ 999/er,
 		$what{body} // $how{$name}{body}[0],
 		'Idempotency-Key' => $key);
 }
@@ -229,7 +289,7 @@ my %test = (
 		ok($how->{done}->($id), 'it had its effect');
 		if ($row{$name}{path} =~ /\{id\}/) {
 			refused($ann->post(asking($name, key(), on => 999)),
-				404, 'session_not_found');
+				404, $how->{missing} // 'session_not_found');
 		}
 	},
 	'while it runs' => sub {

@@ -66,6 +66,9 @@ sub right {
 		skip    => '1',
 		cursor  => '1',
 		ticket  => undef,
+		room    => '"QX7Z"',
+		csv     => '"x"',
+		day     => '2026-01-01',
 	}->{ $input->{kind} };
 }
 
@@ -134,13 +137,15 @@ sub all_refused {
 my %types = (
 	text    => [qw(7 1.5 true false [] {} ["x"])],
 	integer => [qw("1" 1.5 true [] {})],
-	boolean => [qw("true" 0 1 [] {})],
+	boolean => [qw("true" 2 -1 1.5 [] {})],
 	id      => [qw("1" 1.5 true [1] {})],
 	choice  => [qw(7 true [] {} "" "nothing" "a|b")],
 	custom  => [qw(7 true [] {} "" "session.started" "custom." "Custom.x"
 		"custom.a/b"), '"custom.a b"', "\"custom.\xc3\xa9\""],
 	object  => [qw(7 true "{}" [] [{}])],
 	ids     => [qw(1 "1" true {} ["1"] [1.5] [null] [[1]] [true] [1e2])],
+	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7+")],
+	csv     => [qw(7 true [] {} "")],
 );
 
 # Texts count in characters: two bytes each make the bound no smaller.
@@ -170,19 +175,19 @@ sub with {
 
 sub try_in_body {
 	my ($row, $input) = @_;
-	my ($name, $missing) = @$input{qw(name missing)};
+	my ($name, $missing, $invalid) = @$input{qw(name missing invalid)};
 	my $right = right($row, $input);
 	my $wrong = $types{ $input->{kind} }[0];
 	my $coded = sprintf '\u%04x%s', ord $name, substr $name, 1;
 
-	all_refused("$name of another type", $row, 'input_invalid', $name,
+	all_refused("$name of another type", $row, $invalid, $name,
 		with($input, grep { $_ ne '""' || !$missing
-			|| $input->{kind} ne 'text' }
+			|| $input->{kind} !~ /^(?:text|room)$/ }
 			@{ $types{ $input->{kind} } }));
-	all_refused("$name beyond its bounds", $row, 'input_invalid', $name,
+	all_refused("$name beyond its bounds", $row, $invalid, $name,
 		with($input, beyond($input)));
 	all_refused("$name twice, wrong at last, with others", $row,
-		'input_invalid', $name, with($input, "$right,\"$name\":$wrong",
+		$invalid, $name, with($input, "$right,\"$name\":$wrong",
 			"$right,\"$coded\":$wrong", "$wrong,\"other\":[{}]"));
 	all_refused("$name in no encoding", $row, 'invalid_json', undef,
 		with($input, "\"\xff\"", "\"\xc3\"", "\"\xed\xa0\x80\"",
@@ -193,7 +198,7 @@ sub try_in_body {
 	all_refused("$name missing", $row, $missing, $name,
 		with($input, undef, 'null', "$right,\"$name\":null"));
 	all_refused("$name empty", $row, $missing, $name, with($input, '""'))
-	    if $input->{kind} eq 'text' && $input->{min} > 0;
+	    if $input->{kind} =~ /^(?:text|room)$/ && $input->{min} > 0;
 	return;
 }
 
@@ -204,6 +209,7 @@ my %queries = (
 	choice  => [qw(nothing ALL a|b), ''],
 	page    => [qw(-1 x 1.5 ALL 99999999999999999999), ''],
 	cursor  => [qw(-1 x 1.5 :1 x: 1:2:3 9223372036854775807), ''],
+	day     => [qw(x 2026-02-30 2026-1-1 20260101 2026-01-01Z), ''],
 );
 
 sub try_in_query {
@@ -221,8 +227,8 @@ sub try_in_query {
 			"$name=$_ is no reason to refuse")
 		    for '', 'x', '-1', '1.5', '9' x 100;
 	} else {
-		all_refused("$name with another value", $row, 'input_invalid',
-			$name, with($input, @wrong));
+		all_refused("$name with another value", $row,
+			$input->{invalid}, $name, with($input, @wrong));
 	}
 	all_refused("$name in no encoding", $row, 'invalid_query', undef,
 		with($input, '%', '%4', '%zz', '%00', '%ff', '%c3',
@@ -284,11 +290,12 @@ for my $row (T::Table->rows('operations')) {
 		$try{ $_->{where} }->($row, $_) for @inputs;
 		try_as_a_whole($row);
 		# What passes goes on, to what is not there.
-		return if !grep { $_->{where} eq 'path' } @inputs;
+		my ($place) = grep { $_->{where} eq 'path' } @inputs;
+		return if !$place;
 		for my $input (grep { $_->{kind} eq 'text' } @inputs) {
 			is(misses(request($row, id => 999999, $input->{name} =>
 						long_text($input->{max})),
-				'session_not_found'), '',
+				$place->{missing}), '',
 				"$input->{name} at its bound passes");
 		}
 	};

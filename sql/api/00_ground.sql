@@ -72,16 +72,22 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
--- The next public id of a noun. Its row stays locked until the commit.
-CREATE FUNCTION api.next_id(ctx api.ctx, wanted text)
+-- The last of the next public ids of a noun, so many. Its row stays locked
+-- until the commit.
+CREATE FUNCTION api.next_ids(ctx api.ctx, wanted text, many bigint)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	id bigint;
 BEGIN
 	INSERT INTO partyline.counter AS c (tenant_id, noun, last)
-	VALUES (ctx.tenant, wanted, 1)
-	ON CONFLICT (tenant_id, noun) DO UPDATE SET last = c.last + 1
+	VALUES (ctx.tenant, wanted, many)
+	ON CONFLICT (tenant_id, noun) DO UPDATE SET last = c.last + many
 	RETURNING last INTO id;
 	RETURN id;
 END
+$$;
+
+CREATE FUNCTION api.next_id(ctx api.ctx, wanted text)
+RETURNS bigint LANGUAGE sql AS $$
+	SELECT api.next_ids(ctx, wanted, 1)
 $$;

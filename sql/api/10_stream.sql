@@ -85,6 +85,17 @@ BEGIN
 END
 $$;
 
+-- An event that is not stored and has no number: for whoever hears it now.
+CREATE FUNCTION api.live(stream_name text, type text, data text)
+RETURNS api.answer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN ROW(0, NULL, format('{"type":"%s","stream":"%s",'
+	    '"timestamp":"%s","data":%s}', type, stream_name,
+	    api.iso(api.moment()), data), stream_name, NULL, NULL, NULL,
+	    NULL)::api.answer;
+END
+$$;
+
 -- Into the one stream of the installation, which is tenant 0's. It sorts
 -- before all others: emit here first.
 CREATE FUNCTION api.emit_control(ctx api.ctx, type text, data text)

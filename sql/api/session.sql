@@ -14,11 +14,21 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    ',"games_played":', s.games_played)
 $$;
 
--- As GET /{id} shows it.
+-- As GET /{id} shows it: with what else is set.
 CREATE FUNCTION api.session_whole(s partyline.session)
 RETURNS text LANGUAGE sql STABLE AS $$
-	SELECT api.session_head(s)
-	    || CASE WHEN s.archived THEN ',"archived":1}' ELSE '}' END
+	SELECT concat(api.session_head(s),
+	    CASE WHEN s.pending_game_id IS NOT NULL THEN
+		format(',"pending_game_id":%s,"pending_game_source":"%s"',
+		s.pending_game_id, s.pending_game_source) END,
+	    ',"poll_active":1,"poll_started_at":"' || s.poll_started_text
+		|| '"',
+	    ',"poll_ending_at":"' || s.poll_ending_text || '"',
+	    CASE WHEN s.poll_leading_game_id IS NOT NULL THEN
+		format(',"poll_leading_game_id":%s,"poll_leading_label":%s,'
+		'"poll_leading_votes":%s', s.poll_leading_game_id,
+		to_json(s.poll_leading_label), s.poll_leading_votes) END,
+	    CASE WHEN s.archived THEN ',"archived":1' END, '}')
 $$;
 
 -- The same; NULL where there is none.
@@ -36,8 +46,7 @@ RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	body text;
 BEGIN
-	SELECT api.session_head(s) || '}' INTO body
-	FROM partyline.session s
+	SELECT api.session_whole(s) INTO body FROM partyline.session s
 	WHERE s.tenant_id = ctx.tenant AND s.is_active;
 	RETURN coalesce(body,
 	    '{"session":null,"message":"No active session"}');
@@ -177,7 +186,7 @@ BEGIN
 END
 $$;
 
--- notes: NULL leaves what is there.
+-- notes: NULL leaves what is there. A poll ends first, then the game.
 CREATE FUNCTION api.session_close(ctx api.ctx, wanted bigint, new_notes text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -185,7 +194,6 @@ DECLARE
 	session partyline.session;
 	moment timestamptz;
 	body text;
-	played int;
 	more bigint;		-- bytes of the notes; NULL: no new ones
 BEGIN
 	PERFORM api.enter(ctx);
@@ -196,23 +204,24 @@ BEGIN
 			RETURN;
 		END IF;
 	END IF;
-	IF new_notes IS NOT NULL THEN
-		session := api.session_lock(ctx, wanted);
-		more := octet_length(new_notes)
-		    - coalesce(octet_length(session.notes), 0);
+	session := api.session_lock(ctx, wanted);
+	IF NOT session.is_active THEN
+		RAISE 'session_closed' USING ERRCODE = 'PT400';
+	END IF;
+	more := octet_length(new_notes)
+	    - coalesce(octet_length(session.notes), 0);
+	IF session.poll_started_at IS NOT NULL THEN
+		PERFORM api.poll_clear(ctx.tenant, wanted);
 	END IF;
 	moment := api.moment();
 	UPDATE partyline.session s
 	SET is_active = false, closed_at = moment,
 	    closed_text = api.iso(moment),
-	    notes = coalesce(new_notes, s.notes)
-	WHERE s.tenant_id = ctx.tenant AND s.id = wanted AND s.is_active
-	RETURNING api.session_head(s), s.games_played INTO body, played;
-	IF NOT FOUND THEN
-		-- It is closed, for nobody opens one again; or there is none.
-		PERFORM api.session_lock(ctx, wanted);
-		RAISE 'session_closed' USING ERRCODE = 'PT400';
-	END IF;
+	    notes = coalesce(new_notes, s.notes),
+	    pending_game_id = NULL, pending_game_source = NULL
+	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
+	RETURNING api.session_head(s) INTO body;
+	PERFORM api.session_games_demote(ctx, wanted);
 	answer := api.reply(200, body || '}');
 	IF ctx.idempotency_key IS NOT NULL THEN
 		PERFORM api.keep(ctx, 'session_close ' || wanted, answer);
@@ -221,9 +230,14 @@ BEGIN
 	IF more <> 0 THEN
 		PERFORM api.stream_weigh(ctx, 'session:' || wanted, more);
 	END IF;
+	IF session.poll_started_at IS NOT NULL THEN
+		RETURN NEXT api.poll_emit_end(ctx, wanted, api.poll_winner(
+		    session.poll_leading_game_id, session.poll_leading_label,
+		    session.poll_leading_votes));
+	END IF;
 	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'session.ended',
 	    format('{"session":{"id":%s,"is_active":0,"games_played":%s}}',
-	    wanted, played));
+	    wanted, session.games_played));
 END
 $$;
 
@@ -252,6 +266,7 @@ BEGIN
 	IF session.is_active THEN
 		RAISE 'session_delete_active' USING ERRCODE = 'PT400';
 	END IF;
+	PERFORM api.votes_uncount(ctx, ARRAY[wanted]);
 	RETURN NEXT api.reply(200,
 	    '{"message":"Session deleted successfully","sessionId":'
 	    || wanted || '}');
@@ -361,6 +376,9 @@ BEGIN
 		PERFORM api.keep(ctx, 'session_bulk', answer);
 	END IF;
 	RETURN NEXT answer;
+	IF action = 'delete' THEN
+		PERFORM api.votes_uncount(ctx, found_ids);
+	END IF;
 	-- In the order of the streams' names.
 	FOR wanted IN SELECT w FROM unnest(found_ids) w
 	    ORDER BY w::text COLLATE "C" LOOP

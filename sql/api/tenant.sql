@@ -101,6 +101,20 @@ BEGIN
 END
 $$;
 
+-- The catalog that he begins with; until there is one, he waits for it. Rows
+-- of tenants are the server's to write, whose role the login role has.
+CREATE FUNCTION api.tenant_begin(ctx api.ctx)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	before text := current_setting('role');
+BEGIN
+	PERFORM set_config('role', 'partyline_server', true);
+	INSERT INTO partyline.catalog_due (tenant_id) VALUES (ctx.tenant);
+	PERFORM api.catalog_fill(ctx.tenant);
+	PERFORM set_config('role', before, true);
+END
+$$;
+
 CREATE FUNCTION api.tenant_add(ctx api.ctx, wanted text,
     hosts text[] DEFAULT '{}')
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
@@ -119,6 +133,7 @@ BEGIN
 	RETURN NEXT api.emit_control(ctx, 'tenant.added',
 	    '{"tenant":' || tenant.id || '}');
 	PERFORM api.stream_create(ctx, 'lobby');
+	PERFORM api.tenant_begin(ctx);
 END
 $$;
 
@@ -200,6 +215,12 @@ BEGIN
 	PERFORM set_config('role', 'partyline_server', true);
 	PERFORM FROM partyline.session s
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.session_game s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.pack p
+	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
+	PERFORM FROM partyline.game g
+	WHERE g.tenant_id = ctx.tenant ORDER BY g.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);

@@ -16,6 +16,7 @@
 #include "core/tenant.h"
 #include "plat/loop.h"
 
+#define PAGE_MAX 200
 #define WAIT_MOST_MS 60000	/* as the wall's clock may be set */
 #define LOOK_MS 250		/* with control's, less than a second */
 #define DRAIN_MS 50
@@ -223,13 +224,56 @@ on_ping(struct client *client, struct json_object *given)
 	message_send(&message, client->ws);
 }
 
+/* The same for all that is an operation. */
+static void
+ask(struct client *client, enum operation operation,
+    struct json_object *message)
+{
+	int64_t session;
+
+	if (!is_signed_in(client))
+		return;
+	session = read_session(client, message);
+	if (session != 0)
+		live_ask(client, operation, session, message);
+}
+
+static void
+on_poll_leading(struct client *client, struct json_object *message)
+{
+	ask(client, OPERATION_poll_lead, message);
+}
+
+static void
+on_poll_start(struct client *client, struct json_object *message)
+{
+	ask(client, OPERATION_poll_start, message);
+}
+
+static void
+on_page_focus(struct client *client, struct json_object *message)
+{
+	text page;
+
+	if (!is_signed_in(client))
+		return;
+	if (!json_in_text(message, "page", &page) || page.len == 0 ||
+	    page.len > PAGE_MAX)
+		live_complain(client, "page must be a text of at most 200 "
+		    "bytes", 0);
+	else
+		presence_enter(client->live->presence, &client->presence,
+		    client->ws, &client->caller, page);
+}
+
 static const struct {
 	text	  type;
 	void	(*act)(struct client *client, struct json_object *message);
 } messages[] = {
-#define MESSAGE(name, direction, answers, text) MESSAGE_##direction(name)
-#define MESSAGE_FROM_CLIENT(name) { TEXT(#name), on_##name },
-#define MESSAGE_FROM_SERVER(name)
+#define MESSAGE(name, type, direction, answers, text)			\
+	MESSAGE_##direction(name, type)
+#define MESSAGE_FROM_CLIENT(name, type) { TEXT(type), on_##name },
+#define MESSAGE_FROM_SERVER(name, type)
 #include "tbl/messages.h"
 #undef MESSAGE
 #undef MESSAGE_FROM_CLIENT
@@ -336,6 +380,8 @@ on_close(void *application)
 	    application);
 	struct live *live = client->live;
 
+	presence_leave(live->presence, &client->presence);
+	live_ask_forget(client);
 	hub_leave(&client->lobby.sub);
 	while (client->sessions != NULL)
 		follow_end(client->sessions);
@@ -457,6 +503,7 @@ live_create(struct service *service)
 	struct live *live = object_create(struct live, LIVE_MAGIC);
 
 	live->service = service;
+	live->presence = presence_create(service);
 	timer_init(&live->look, on_look, live);
 	timer_init(&live->drain, on_drain, live);
 	timer_set(loop_timers(service->loop), &live->look, LOOK_MS);
@@ -486,6 +533,7 @@ live_destroy(struct live **given)
 		return;
 	object_check(live, LIVE_MAGIC);
 	must(live->clients == NULL);
+	presence_destroy(&live->presence);
 	live_log_told(live);
 	timer_stop(loop_timers(live->service->loop), &live->look);
 	timer_stop(loop_timers(live->service->loop), &live->drain);

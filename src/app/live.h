@@ -6,6 +6,9 @@
  *	subscribe    ──> subscribed, and then the session's events | error
  *	unsubscribe  ──> unsubscribed
  *	ping         ──> pong
+ *	poll.leading ──> nothing, but to all subscribers | error
+ *	poll.start   ──> the same
+ *	page_focus   ──> presence_update, and again as others come and go
  *	             <── session.started, from then on where it signed in
  *
  * Holds always:

@@ -4,6 +4,7 @@
  *
  *	live.c		clients: what they say, and when they have to leave
  *	live_follow.c	the streams that they follow, and what those tell
+ *	live_ask.c	messages that are operations
  *	live_say.c	messages out
  *
  * Holds always:
@@ -16,6 +17,7 @@
 #define APP_LIVE_INSIDE_H
 
 #include "app/live.h"
+#include "app/presence.h"
 #include "base/json_out.h"
 #include "core/hub.h"
 #include "core/who.h"
@@ -40,6 +42,8 @@ struct client {
 	struct follow	 lobby;
 	struct follow	*sessions;
 	unsigned	 sessions_count;
+	struct presence_member presence;
+	struct live_ask	*asks;		/* that it waits for */
 	struct caller	 caller;
 	char		*caller_texts;	/* NULL: not signed in */
 	struct bound_held held;		/* as a connection of the caller */
@@ -54,6 +58,7 @@ struct live {
 	unsigned	 magic;
 #define LIVE_MAGIC 0x6c697665
 	struct service	*service;
+	struct presence	*presence;
 	struct client	*clients;
 	unsigned	 staying;	/* those who are not leaving */
 	struct event	*told;		/* log_legacy: the last one */
@@ -85,6 +90,13 @@ void	live_say(struct ws *ws, const char *type, const char *words);
 /* Why a message came to nothing; the session it was about, or 0. */
 void	live_complain(struct client *client, const char *words,
 	    int64_t session);
+
+/* live_ask.c */
+/* The operation's first input is the session; the others are members. */
+void	live_ask(struct client *client, enum operation operation,
+	    int64_t session, struct json_object *message);
+/* The client goes; what it asked for is done all the same. */
+void	live_ask_forget(struct client *client);
 
 /* live_follow.c */
 /* What was told last, to how many: log_legacy. */

@@ -158,3 +158,13 @@ text_is_utf8(text t)
 	}
 	return (true);
 }
+
+size_t
+text_characters(text t)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t.len; i++)
+		count += ((unsigned char)t.at[i] & 0xc0) != 0x80;
+	return (count);
+}

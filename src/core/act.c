@@ -466,7 +466,9 @@ act(struct op *op)
 		batch_add(service->batches, op);
 		return;
 	}
+	/* A body is no part of what an answer is kept by. */
 	if (op->row->who == WHO_READER && way == WAY_READ &&
+	    op->row->method == METHOD_GET &&
 	    (cache_find(service->cache, op) ||
 	    cache_join(service->cache, op))) {
 		if (op->cached != NULL)
@@ -483,4 +485,17 @@ act(struct op *op)
 	if (way == WAY_WRITE)
 		call.stream = act_stream(op);
 	db_call(service->pool, &call);
+}
+
+void
+act_as(struct op *op, const struct caller *caller)
+{
+	must(op->tenant != NULL);
+	if (caller->rank < rank_needed(op)) {
+		op_fail(op, ERR_not_allowed);
+		return;
+	}
+	keep_caller(op, caller);
+	if (is_within_rate(op) && input_read(op))
+		act(op);
 }

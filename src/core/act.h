@@ -38,6 +38,11 @@ bool	act_enter(struct op *op);
 bool	act_admit(struct op *op);
 /* The SQL function of its row, with its inputs. */
 void	act(struct op *op);
+/*
+ * For a transport that knows its caller: whether he may, how often, inputs,
+ * and the rest. It is answered, or will be.
+ */
+void	act_as(struct op *op, const struct caller *caller);
 
 /*
  * For those who call SQL themselves. stream: of the op's row, with the

@@ -28,5 +28,16 @@ void	event_changed(struct service *service, int32_t tenant);
 void	event_tell(struct service *service, int32_t tenant,
 	    const struct call_row *row);
 void	event_sweep(struct service *service);
+/*
+ * What processes tell each other beside events, at most once and to no
+ * client: feed_listen.
+ */
+void	event_say(struct service *service, int32_t tenant, text stream,
+	    text payload);
+
+/* For who has no service: a row as a record, and a record for all others. */
+struct ring_record event_record(int32_t tenant, const struct call_row *row);
+void	event_put(struct segment *segment, unsigned slot,
+	    struct ring_writer *ring, struct ring_record *record);
 
 #endif

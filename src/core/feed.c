@@ -26,6 +26,7 @@ struct feed {
 	struct service	*service;
 	struct hubs	*hubs;
 	struct bus	*bus;
+	struct feed_listener listener;	/* hear at NULL: nobody */
 	struct timer	 sweep;
 	bool		 is_hasty;
 	unsigned	 sweeps_left;	/* calls of the sweep at work */
@@ -77,12 +78,29 @@ sweep_what(struct feed *feed, const struct ring_record *record)
 		hubs_sweep(feed->hubs);
 }
 
+/* false: it is an event. */
+static bool
+is_said(struct feed *feed, const struct ring_record *record)
+{
+	const struct feed_listener *listener = &feed->listener;
+
+	if (listener->hear == NULL || record->kind != RING_LIVE ||
+	    !text_is(record->stream, listener->stream))
+		return (false);
+	if (record->has_payload)
+		listener->hear(listener->context, record->tenant,
+		    record->payload);
+	return (true);
+}
+
 static void
 on_record(void *context, unsigned by, const struct ring_record *record)
 {
 	struct feed *feed = context;
 
 	(void)by;
+	if (is_said(feed, record))
+		return;
 	switch (record->kind) {
 	case RING_EVENT:
 	case RING_LIVE:
@@ -115,6 +133,14 @@ feed_news(struct feed *feed)
 	/* More than a turn's share: the next one goes on with it. */
 	if (bus_has_news(feed->bus))
 		wake_has_more(feed->service->segment, feed->service->slot);
+}
+
+void
+feed_listen(struct feed *feed, const struct feed_listener *listener)
+{
+	object_check(feed, FEED_MAGIC);
+	feed->listener = listener != NULL ? *listener :
+	    (struct feed_listener){ .hear = NULL };
 }
 
 void

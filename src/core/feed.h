@@ -49,6 +49,14 @@ void	feed_committed(struct feed *feed, int32_t tenant,
 void	feed_sweep(struct feed *feed);
 /* `control` says that a noun was deleted, with its stream. */
 void	feed_deleted(struct feed *feed, int32_t tenant, text stream);
+/* What event_say says of a stream, which no client can follow. */
+struct feed_listener {
+	text	 stream;
+	void	(*hear)(void *context, int32_t tenant, text payload);
+	void	*context;
+};
+/* One; NULL: nobody listens. */
+void	feed_listen(struct feed *feed, const struct feed_listener *listener);
 /* Whether news from other hosts may be late. */
 void	feed_hurry(struct feed *feed, bool is_degraded);
 

@@ -6,7 +6,7 @@
  *	kind	 in path and query     in a body    min, max
  *	text	 text		       text	    characters
  *	integer	 digits, maybe a -     a number	    value
- *	boolean	 true, false, 1, 0     true, false  -
+ *	boolean	 true, false, 1, 0     the same	    -
  *	id	 digits		       a number	    value, from 1; max 0: any
  *	choice	 one of the words      the same	    -
  *	custom	 -		       custom.<name>	bytes
@@ -16,12 +16,18 @@
  *	skip	 digits; else 0		    -	    value, cut to max
  *	cursor	 41 or k3:41		    -	    -
  *	ticket	 text		       -	    -
+ *	room	 four of A-Z and 0-9   the same	    -
+ *	moment	 ISO 8601	       the same	    -
+ *	chat	 -		       lines	    how many
+ *	csv	 -		       CSV	    characters
+ *	day	 YYYY-MM-DD	       -	    -
  *
  * Holds always:
  *  1. What is refused is named: error, field, and what it has to be.
  *  2. What passes cannot make PostgreSQL refuse the value's form.
  *  3. Texts lie in the op or in what it was lent; an object is exactly the
- *     bytes the client wrote.
+ *     bytes the client wrote. CSV is handed on as records, and where it is
+ *     none, with the line (csv_as_json): its function refuses it.
  *  4. A ticket stands for a token: with one, nobody looks at the token of a
  *     READER. Whose row has such an input proves it before he does anything
  *     (core/follow).
@@ -39,13 +45,19 @@
 
 /*
  * In the order of the row; ids come out sorted, each once. An empty text
- * counts as missing where it has to be there and min is above 0.
+ * or room counts as missing where it has to be there and min is above 0.
  * false: op was failed, with the error that names what is wrong.
  */
 bool	input_read(struct op *op);
 
 /* Whether it is stored as it came, so that it counts to max_storage. */
 bool	input_is_kept(const struct input_row *input);
+
+/*
+ * A list: all of a body may be it, and as a member it has a second name,
+ * `choices` of its row.
+ */
+bool	input_is_list(const struct input_row *input);
 
 const char *input_kind_name(enum input_kind kind);
 const char *input_place_name(enum input_place place);

@@ -99,6 +99,24 @@ input_rule(const struct input_row *input, struct buf *out)
 	case INPUT_ticket:
 		buf_add(out, TEXT("as POST /api/auth/ticket made it"));
 		break;
+	case INPUT_room:
+		buf_add(out, TEXT("four of A-Z and 0-9"));
+		break;
+	case INPUT_moment:
+		buf_add(out, TEXT("a time in ISO 8601, which without an "
+		    "offset is UTC"));
+		break;
+	case INPUT_chat:
+		buf_printf(out, "a list of at most %" PRId64 " lines, each "
+		    "with username, message and timestamp", input->max);
+		break;
+	case INPUT_csv:
+		buf_add(out, TEXT("a CSV text"));
+		add_size(input, "characters", out);
+		break;
+	case INPUT_day:
+		buf_add(out, TEXT("a day as YYYY-MM-DD"));
+		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
 	}

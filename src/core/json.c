@@ -380,6 +380,12 @@ json_in_read(text t)
 	return (value);
 }
 
+struct json_object *
+json_in_share(struct json_object *value)
+{
+	return (json_object_get(value));
+}
+
 void
 json_in_free(struct json_object **value)
 {

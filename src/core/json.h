@@ -32,6 +32,8 @@ struct json_object;
 
 /* NULL where it is refused. The value null is refused too: it is no body. */
 struct json_object *json_in_read(text t);
+/* One more holder, who frees it as well. */
+struct json_object *json_in_share(struct json_object *value);
 void	json_in_free(struct json_object **value);
 
 /* The grammar alone. */

@@ -15,12 +15,19 @@
 #define SPARE_MAX 64
 
 #define NO_MORE { .name = NULL }
-#define INPUT(name, where, kind, missing, min, max, text)		\
+#define INPUT_ELSE(name, where, kind, missing, invalid, min, max, text)	\
 	{ #name, INPUT_##where, INPUT_##kind, ERR_##missing, min, max,	\
-	    NULL, text },
-#define INPUT_CHOICE(name, where, missing, choices, text)		\
+	    NULL, text, ERR_##invalid },
+#define INPUT_CHOICE_ELSE(name, where, missing, invalid, choices, text)	\
 	{ #name, INPUT_##where, INPUT_choice, ERR_##missing, 0, 0,	\
-	    choices, text },
+	    choices, text, ERR_##invalid },
+#define INPUT(name, where, kind, missing, min, max, text)		\
+	INPUT_ELSE(name, where, kind, missing, none, min, max, text)
+#define INPUT_CHOICE(name, where, missing, choices, text)		\
+	INPUT_CHOICE_ELSE(name, where, missing, none, choices, text)
+#define INPUT_LIST(name, also, kind, missing, min, max, text)		\
+	{ #name, INPUT_BODY, INPUT_##kind, ERR_##missing, min, max,	\
+	    also, text, ERR_none },
 #define OPERATION(name, method, path, door, who, way, limit, stream,	\
 	    status, answer, text, inputs)				\
 	static const struct input_row inputs_of_##name[] = {		\
@@ -30,6 +37,9 @@
 #undef OPERATION
 #undef INPUT_CHOICE
 #undef INPUT
+#undef INPUT_LIST
+#undef INPUT_CHOICE_ELSE
+#undef INPUT_ELSE
 #undef NO_MORE
 
 const struct operation_row operation_rows[OPERATIONS] = {
@@ -218,6 +228,10 @@ op_add_headers(struct op *op, text json)
 	    text_cut(rest, '"', &name, &rest) &&
 	    text_cut(rest, '"', &skipped, &rest) &&
 	    text_cut(rest, '"', &value, &rest)) {
+		if (text_is(name, TEXT("Content-Type"))) {
+			answer->media_type = value;
+			continue;
+		}
 		must(answer->headers_count < ANSWER_HEADERS_MAX);
 		answer->headers[answer->headers_count++] =
 		    (struct answer_header){ name, value };
@@ -246,7 +260,8 @@ op_reply_as(struct op *op, unsigned status, text media_type, text body)
 void
 op_reply(struct op *op, unsigned status, text json)
 {
-	op_reply_as(op, status, op_json_type, json);
+	op_reply_as(op, status, op->answer.media_type.at != NULL ?
+	    op->answer.media_type : op_json_type, json);
 }
 
 void

@@ -40,9 +40,11 @@
 #include "core/error.h"
 #include "core/limit.h"
 
+struct bytes;
 struct cached;
 struct caller;
 struct conf;
+struct documents;
 struct json_object;
 struct op;
 struct segment;
@@ -88,6 +90,11 @@ enum input_kind {
 	INPUT_skip,
 	INPUT_cursor,
 	INPUT_ticket,
+	INPUT_room,
+	INPUT_moment,
+	INPUT_chat,
+	INPUT_csv,
+	INPUT_day,
 	INPUT_KINDS
 };
 
@@ -97,8 +104,9 @@ struct input_row {
 	enum input_kind	 kind;
 	enum err	 missing;
 	int64_t		 min, max;
-	const char	*choices;
+	const char	*choices;	/* of a list: its other name */
 	const char	*text;
+	enum err	 invalid;	/* none: input_invalid */
 };
 
 struct operation_row {
@@ -123,6 +131,7 @@ struct op_ground {
 	unsigned		 slot;
 	const struct conf	*conf;
 	struct service		*service;	/* NULL: no tenants here */
+	struct documents	*documents;	/* NULL: none here */
 };
 
 /* A body that never changes, with its tag once it is known. */
@@ -130,6 +139,8 @@ struct op_ground {
 struct constant {
 	text		 body;
 	char		 tag[TAG_SIZE];
+	bool		 is_document;	/* clients may keep it */
+	struct bytes	*packed;	/* of a document, once asked for */
 };
 
 #define ANSWER_HEADERS_MAX 4
@@ -139,6 +150,7 @@ struct answer {
 	text		 body;
 	text		 allow;		/* of 405 and OPTIONS: methods */
 	struct constant	*constant;	/* whose body it is, or NULL */
+	text		 policy;	/* of a page's own: what it may load */
 	bool		 has_to_close;	/* the connection is of no more use */
 	enum err	 err;
 	int64_t		 retry_after_s;	/* 0: what is usual */
@@ -257,7 +269,10 @@ bool	op_stream_has_room(struct op *op);
 /* What was sent still leaves. The holder has it no more. */
 void	op_stream_end(struct op *op);
 
-/* Before any answer: {"Name":"value",…}, of letters that need no escape. */
+/*
+ * Before any answer: {"Name":"value",…}, of letters that need no escape. What
+ * has a Content-Type is no JSON.
+ */
 void	op_add_headers(struct op *op, text json);
 void	op_fail(struct op *op, enum err err);
 /*

@@ -4,14 +4,21 @@
  */
 #include "jobs/ground.h"
 
+#include <signal.h>
+
 #include "base/conf.h"
 #include "base/count.h"
+#include "base/fault.h"
+#include "core/event.h"
+#include "core/legacy.h"
+#include "plat/segment.h"
+#include "plat/versions.h"
 #include "store/schema.h"
 
 /* What jobs ask. */
 static const enum function asked[] = { FUNCTION_tenant_list,
-    FUNCTION_tenant_usage, FUNCTION_work_claim, FUNCTION_work_expire,
-    FUNCTION_work_leave, FUNCTION_work_retain };
+    FUNCTION_tenant_usage, FUNCTION_work_claim, FUNCTION_work_end_polls,
+    FUNCTION_work_expire, FUNCTION_work_leave, FUNCTION_work_retain };
 #define ASKED (sizeof asked / sizeof asked[0])
 #define NOBODY_ASKS ((unsigned)-1)
 
@@ -41,7 +48,8 @@ on_state(void *context, enum db_state state, const char *why)
 }
 
 struct ground *
-ground_create(struct loop *loop, const struct conf *conf)
+ground_create(struct loop *loop, const struct conf *conf,
+    struct segment *segment, unsigned slot)
 {
 	struct ground *ground = object_create(struct ground, GROUND_MAGIC);
 	struct db_setup setup = { .loop = loop, .statements_count = ASKED,
@@ -51,6 +59,9 @@ ground_create(struct loop *loop, const struct conf *conf)
 
 	ground->loop = loop;
 	ground->conf = conf;
+	ground->segment = segment;
+	ground->slot = slot;
+	ring_writer_init(&ground->ring, segment_ring(segment, slot));
 	arena_init(&ground->arena);
 	statements = arena_alloc(&ground->arena, ASKED * sizeof *statements);
 	for (unsigned i = 0; i < FUNCTIONS; i++)
@@ -99,4 +110,28 @@ ground_ask(struct ground *ground, enum function function,
 	    &(struct function_call){ .function = function,
 	    .inputs = inputs, .count = count, .on_answer = on_answer,
 	    .me = me });
+}
+
+void
+ground_tell(struct ground *ground, int32_t tenant,
+    const struct call_row *row)
+{
+	struct ring_record record = event_record(tenant, row);
+
+	versions_bump(ground->segment, tenant);
+	if (FAULT(writer_dies_before_ring))
+		raise(SIGKILL);
+	event_put(ground->segment, ground->slot, &ground->ring, &record);
+	COUNT(events);
+	if (ground->conf->log_legacy)
+		legacy_written(row->body);
+}
+
+void
+ground_sweep(struct ground *ground)
+{
+	struct ring_record record = { .kind = RING_SWEEP };
+
+	versions_bump_all(ground->segment);
+	event_put(ground->segment, ground->slot, &ground->ring, &record);
 }

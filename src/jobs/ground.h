@@ -7,10 +7,12 @@
  * Holds always:
  *  1. Every question is answered, at the latest by ground_destroy: then as
  *     one that failed, and is_closing is set.
- *  2. The gauge jobs_failing says how many jobs cannot be done at present;
+ *  2. An event is told after its commit and after its tenant's version was
+ *     bumped, as core/event does it.
+ *  3. The gauge jobs_failing says how many jobs cannot be done at present;
  *     the way to PostgreSQL counts as one of them. /readyz tells of it.
  *
- *	ground = ground_create(loop, conf);
+ *	ground = ground_create(loop, conf, segment, slot);
  *	storage = storage_create(ground);
  *	...
  *	storage_stop(storage);
@@ -25,15 +27,20 @@
 
 #include "base/mem.h"
 #include "core/function.h"
+#include "plat/ring.h"
 
 struct conf;
 struct loop;
+struct segment;
 
 struct ground {
 	unsigned		 magic;
 #define GROUND_MAGIC 0x67726f75
 	struct loop		*loop;
 	const struct conf	*conf;
+	struct segment		*segment;
+	unsigned		 slot;
+	struct ring_writer	 ring;
 	struct db_pool		*pool;
 	bool			 is_closing;
 	bool			 is_away;	/* PostgreSQL is */
@@ -41,7 +48,8 @@ struct ground {
 	unsigned		 place[FUNCTIONS];	/* in the pool's */
 };
 
-struct ground	*ground_create(struct loop *loop, const struct conf *conf);
+struct ground	*ground_create(struct loop *loop, const struct conf *conf,
+		    struct segment *segment, unsigned slot);
 void		 ground_destroy(struct ground **ground);
 /* Whether nothing is on its way to PostgreSQL. */
 bool		 ground_is_idle(const struct ground *ground);
@@ -50,6 +58,14 @@ bool		 ground_is_idle(const struct ground *ground);
 void	ground_ask(struct ground *ground, enum function function,
 	    const text *inputs, unsigned count,
 	    void (*on_answer)(void *, const struct db_answer *), void *me);
+
+/*
+ * An event that a job committed, told to the workers of this host and to the
+ * other hosts; what a job may have committed, and may not.
+ */
+void	ground_tell(struct ground *ground, int32_t tenant,
+	    const struct call_row *row);
+void	ground_sweep(struct ground *ground);
 
 /* What a job was is kept by the job; it begins as false. */
 void	ground_say(bool *is_failing, bool fails);

@@ -6,7 +6,13 @@
 
 #include <openssl/evp.h>
 
-#include "base/must.h"
+#include "base/mem.h"
+
+struct digest {
+	unsigned	 magic;
+#define DIGEST_MAGIC 0x64696765
+	EVP_MD_CTX	*openssl;
+};
 
 void
 digest_of(text t, unsigned char out[DIGEST_SIZE])
@@ -22,18 +28,60 @@ digest_of(text t, unsigned char out[DIGEST_SIZE])
 	must(len == DIGEST_SIZE);
 }
 
-void
-digest_as_hex(text t, char *out, size_t size)
+static void
+write_hex(const unsigned char hash[DIGEST_SIZE], char *out, size_t size)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char hash[DIGEST_SIZE];
 
-	digest_of(t, hash);
-	must(size > 0 && size - 1 <= 2 * sizeof hash);
+	must(size > 0 && size - 1 <= 2 * DIGEST_SIZE);
 	for (size_t i = 0; i < size - 1; i++)
 		out[i] = digits[i % 2 == 0 ? hash[i / 2] >> 4 :
 		    hash[i / 2] & 15];
 	out[size - 1] = '\0';
+}
+
+void
+digest_as_hex(text t, char *out, size_t size)
+{
+	unsigned char hash[DIGEST_SIZE];
+
+	digest_of(t, hash);
+	write_hex(hash, out, size);
+}
+
+struct digest *
+digest_begin(void)
+{
+	struct digest *digest = object_create(struct digest, DIGEST_MAGIC);
+
+	digest->openssl = EVP_MD_CTX_new();
+	if (digest->openssl == NULL ||
+	    EVP_DigestInit_ex(digest->openssl, EVP_sha256(), NULL) != 1)
+		must_never("OpenSSL has SHA-256");
+	return (digest);
+}
+
+void
+digest_add(struct digest *digest, text t)
+{
+	object_check(digest, DIGEST_MAGIC);
+	if (EVP_DigestUpdate(digest->openssl, t.at, t.len) != 1)
+		must_never("OpenSSL takes bytes");
+}
+
+void
+digest_end(struct digest **digest, char out[DIGEST_HEX_SIZE])
+{
+	unsigned char hash[DIGEST_SIZE];
+	unsigned len = 0;
+
+	object_check(*digest, DIGEST_MAGIC);
+	if (EVP_DigestFinal_ex((*digest)->openssl, hash, &len) != 1)
+		must_never("OpenSSL has an end");
+	must(len == DIGEST_SIZE);
+	EVP_MD_CTX_free((*digest)->openssl);
+	object_free(digest);
+	write_hex(hash, out, DIGEST_HEX_SIZE);
 }
 
 void
@@ -45,5 +93,14 @@ digest_sha1(text t, char out[DIGEST_SHA1_SIZE])
 	if (EVP_Digest(t.at, t.len, hash, &len, EVP_sha1(), NULL) != 1)
 		must_never("OpenSSL has SHA-1");
 	must(len == sizeof hash);
+	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
+}
+
+void
+digest_as_base64(text t, char out[DIGEST_BASE64_SIZE])
+{
+	unsigned char hash[DIGEST_SIZE];
+
+	digest_of(t, hash);
 	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
 }

@@ -15,16 +15,16 @@
 #include "role/schemas.h"
 
 enum direction { FROM_CLIENT, FROM_SERVER };
-enum event_kind { NUMBERED, LIVE };
+enum event_kind { NUMBERED, NUMBERED_FLAT, LIVE };
 
 static const struct message_row {
-	const char	*name;
+	const char	*name, *type;
 	enum direction	 direction;
 	const char	*answers;
 	const char	*text;
 } message_rows[] = {
-#define MESSAGE(name, direction, answers, text)				\
-	{ #name, direction, answers, text },
+#define MESSAGE(name, type, direction, answers, text)			\
+	{ #name, type, direction, answers, text },
 #include "tbl/messages.h"
 #undef MESSAGE
 };
@@ -360,6 +360,7 @@ write_operations(struct json_out *json)
 		if (is_sent(&message_rows[i]) &&
 		    !is_answer(text_of(message_rows[i].name)))
 			refer_said(json, text_of(message_rows[i].name));
+	refer_said(json, TEXT("presence_update"));
 	refer_said(json, TEXT("unsubscribed"));
 	json_array_end(json);
 	json_object_end(json);
@@ -397,16 +398,20 @@ write_envelope(struct json_out *json, const struct event_row *row)
 	json_object_begin(json);
 	openapi_say(json, "type", "object");
 	json_key(json, "required");
-	json_raw(json, row->kind == NUMBERED ? TEXT("[\"type\",\"stream\","
-	    "\"seq\",\"timestamp\",\"data\"]") :
-	    TEXT("[\"type\",\"timestamp\",\"data\"]"));
+	json_raw(json, row->kind == LIVE ?
+	    TEXT("[\"type\",\"stream\",\"timestamp\",\"data\"]") :
+	    TEXT("[\"type\",\"stream\",\"seq\",\"timestamp\",\"data\"]"));
 	json_key(json, "properties");
 	json_object_begin(json);
 	json_key(json, "type");
 	write_word(json, row->type);
 	json_key(json, "stream");
 	write_word(json, row->stream);
-	if (row->kind == NUMBERED) {
+	if (row->kind == NUMBERED_FLAT) {
+		json_key(json, "sessionId");
+		json_raw(json, TEXT("{\"type\":\"integer\",\"minimum\":1}"));
+	}
+	if (row->kind != LIVE) {
 		json_key(json, "seq");
 		json_raw(json, TEXT("{\"type\":\"integer\",\"minimum\":1}"));
 	}
@@ -445,7 +450,7 @@ write_messages(struct json_out *json)
 	json_object_begin(json);
 	for (size_t i = 0; i < MESSAGES; i++) {
 		snprintf(key, sizeof key, "live_%s", message_rows[i].name);
-		write_other(json, message_rows[i].name, message_rows[i].name,
+		write_other(json, message_rows[i].name, message_rows[i].type,
 		    message_rows[i].text, key);
 	}
 	for (size_t i = 0; i < BLOCKS; i++) {

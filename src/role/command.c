@@ -21,8 +21,8 @@ const struct command_row command_rows[COMMANDS] = {
 };
 
 enum { FLAG_CONF, FLAG_COUNT, FLAG_HOST, FLAG_JSON, FLAG_KEY_FILE, FLAG_LIFE,
-    FLAG_NAME, FLAG_PROCESSES, FLAG_ROLE, FLAG_SESSION, FLAG_SET, FLAG_SINCE,
-    FLAG_STATE_DIR, FLAG_TENANT, FLAG_YES };
+    FLAG_NAME, FLAG_NO_HOSTS, FLAG_PROCESSES, FLAG_ROLE, FLAG_SESSION,
+    FLAG_SET, FLAG_SINCE, FLAG_STATE_DIR, FLAG_TENANT, FLAG_YES };
 
 const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_CONF] = { "-c", "FILE",
@@ -37,6 +37,8 @@ const struct command_flag command_flags[COMMAND_FLAGS] = {
 	[FLAG_LIFE] = { "--life", "SPAN",
 	    "For how long, as 90s, 15min, 24h or 30d." },
 	[FLAG_NAME] = { "--name", "NAME", "Whose it is." },
+	[FLAG_NO_HOSTS] = { "--no-hosts", NULL,
+	    "Leave the file's host names away." },
 	[FLAG_PROCESSES] = { "--processes", NULL, "Show each process." },
 	[FLAG_ROLE] = { "--role", "ROLE",
 	    "admin (everything), bot (reads, and posts what bots post) or "
@@ -148,6 +150,9 @@ take_flag(struct command *command, unsigned which, const char *value)
 		break;
 	case FLAG_NAME:
 		command->name = value;
+		break;
+	case FLAG_NO_HOSTS:
+		command->wants_no_hosts = true;
 		break;
 	case FLAG_PROCESSES:
 		command->wants_processes = true;

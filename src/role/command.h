@@ -9,8 +9,8 @@
  *  1. A command gets only flags that stand in its row's arguments; all else
  *     was refused, with how it is used, before it runs.
  *  2. A command writes its answer to standard output in one piece at its
- *     end (events tail: as it comes), and what went wrong to standard
- *     error. It returns an exit code of <sysexits.h>.
+ *     end (events tail and tenant export: as it comes), and what went wrong
+ *     to standard error. It returns an exit code of <sysexits.h>.
  *  3. Texts and words are the program's own arguments, for ever valid.
  *
  *	if (!command_read(&command, argc, argv, &exit_code))
@@ -46,7 +46,7 @@ struct command_flag {
 	const char	*argument;	/* NULL: takes none */
 	const char	*text;
 };
-#define COMMAND_FLAGS 15
+#define COMMAND_FLAGS 16
 extern const struct command_flag command_flags[COMMAND_FLAGS];
 
 struct command {
@@ -68,6 +68,7 @@ struct command {
 	const char	**words;	/* what is no flag */
 	unsigned	  words_count;
 	bool		  wants_json;
+	bool		  wants_no_hosts;
 	bool		  wants_processes;
 	bool		  wants_yes;
 };
@@ -104,6 +105,7 @@ int	command_epoch(struct command *command);
 int	command_events(struct command *command);
 int	command_fault(struct command *command);
 int	command_help(struct command *command);
+int	command_import(struct command *command);
 int	command_log(struct command *command);
 int	command_migrate(struct command *command);
 int	command_serve(struct command *command);

@@ -36,6 +36,7 @@ struct command_db {
 	struct buf	 why;		/* the pool's, where it is down */
 	struct arena	 arena;
 	char		 url[PRIVATE_URL_SIZE];	/* of a private one */
+	const char	*conf_url;	/* otherwise */
 	int		 run;		/* its folder of sockets, or -1 */
 	char		 caller[80];
 	char		 request_id[OP_ID_MADE + 1];
@@ -156,6 +157,7 @@ command_db_open(const struct command *command, const struct conf *conf,
 
 	log_use(STDERR_FILENO, "command", &level);
 	db->exit_code = exit_code;
+	db->conf_url = conf->database_url;
 	db->run = -1;
 	buf_init(&db->why, BUF_NO_LIMIT);
 	arena_init(&db->arena);
@@ -184,6 +186,13 @@ command_db_close(struct command_db **given)
 	arena_fini(&db->arena);
 	buf_fini(&db->why);
 	object_free(given);
+}
+
+const char *
+command_db_url(const struct command_db *db)
+{
+	object_check(db, COMMAND_DB_MAGIC);
+	return (db->url[0] != '\0' ? db->url : db->conf_url);
 }
 
 void
@@ -241,8 +250,8 @@ keep_rows(struct command_db *db, const struct db_answer *answer)
 }
 
 /* In the words of errors.h, or where it is none of them, PostgreSQL's. */
-static bool
-complain_of_refusal(struct command_db *db, const struct db_answer *answer)
+int
+command_db_words(const struct db_answer *answer, struct buf *out)
 {
 	enum call_refusal refusal = call_refusal(answer);
 	enum err err = error_named(refusal == CALL_CONSTRAINT ?
@@ -258,10 +267,25 @@ complain_of_refusal(struct command_db *db, const struct db_answer *answer)
 	else if (refusal == CALL_BROKEN ||
 	    (refusal == CALL_RULE && call_rule_status(answer) >= 500))
 		exit_code = EX_SOFTWARE;
-	if (refusal == CALL_RULE && answer->detail.len > 0)
-		return (complain(db, exit_code, "%.*s %.*s",
-		    TEXT_ARGS(words), TEXT_ARGS(answer->detail)));
-	return (complain(db, exit_code, "%.*s", TEXT_ARGS(words)));
+	buf_add(out, words);
+	if (refusal == CALL_RULE && answer->detail.len > 0) {
+		buf_add_char(out, ' ');
+		buf_add(out, answer->detail);
+	}
+	return (exit_code);
+}
+
+static bool
+complain_of_refusal(struct command_db *db, const struct db_answer *answer)
+{
+	struct buf words;
+	int exit_code;
+
+	buf_init(&words, BUF_NO_LIMIT);
+	exit_code = command_db_words(answer, &words);
+	complain(db, exit_code, "%.*s", TEXT_ARGS(buf_text(&words)));
+	buf_fini(&words);
+	return (false);
 }
 
 static void

@@ -33,6 +33,7 @@
 struct command;
 struct command_db;
 struct conf;
+struct db_answer;
 
 struct command_db_answer {
 	unsigned	 status;	/* of the first answer; 0: none */
@@ -45,6 +46,11 @@ struct command_db_answer {
 struct command_db *command_db_open(const struct command *command,
 	    const struct conf *conf, int *exit_code);
 void	command_db_close(struct command_db **db);
+
+/* Of its database, for who opens a connection of his own meanwhile. */
+const char *command_db_url(const struct command_db *db);
+/* A refusal in words, behind what is in out; and its exit code. */
+int	command_db_words(const struct db_answer *answer, struct buf *out);
 
 /* Gives the rows of all calls back before that, for who calls for long. */
 void	command_db_forget(struct command_db *db);

@@ -14,6 +14,7 @@
 #include "role/command.h"
 
 #define LIFE_MOST_MS (INT64_C(3650) * 86400 * 1000)
+#define LONG_MS	(INT64_C(3600) * 1000)
 
 bool
 people_complain(struct people *work, int exit_code, const char *format, ...)
@@ -277,8 +278,11 @@ people_run(const struct command *command, const struct people_verb *verbs,
 	if (conf == NULL) {
 		fputs(problems.at, stderr);
 		exit_code = EX_CONFIG;
-	} else
+	} else {
+		if ((verb->takes & TAKES_LONG) != 0)
+			conf->db_timeout = LONG_MS;
 		exit_code = run(command, verb, conf);
+	}
 	buf_fini(&problems);
 	conf_destroy(&conf);
 	return (exit_code);

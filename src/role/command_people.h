@@ -33,6 +33,7 @@ enum people_flag {
 	TAKES_NAME = 4,
 	TAKES_ROLE = 8,
 	TAKES_TENANT = 16,
+	TAKES_LONG = 32		/* no flag: a call may last for an hour */
 };
 
 struct people {

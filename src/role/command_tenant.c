@@ -15,6 +15,7 @@
 #include "plat/share.h"
 #include "role/command.h"
 #include "role/command_db.h"
+#include "role/tenant_copy.h"
 
 struct at_work {
 	const struct command	*command;
@@ -412,6 +413,18 @@ tenant_remove(struct at_work *work)
 	}
 }
 
+static void
+tenant_out(struct at_work *work)
+{
+	work->exit_code = tenant_export(work->command, work->db, &work->out);
+}
+
+static void
+tenant_in(struct at_work *work)
+{
+	work->exit_code = tenant_import(work->command, work->db, &work->out);
+}
+
 static const struct verb {
 	const char	*name;
 	void		(*act)(struct at_work *work);
@@ -419,6 +432,8 @@ static const struct verb {
 	const char	*words;
 } verbs[] = {
 	{ "add", tenant_add, 2, 2, "SLUG" },
+	{ "export", tenant_out, 2, 3, "SLUG [FILE]" },
+	{ "import", tenant_in, 2, 3, "SLUG [FILE]" },
 	{ "list", tenant_list, 1, 1, "no more words" },
 	{ "remove", tenant_remove, 2, 2, "SLUG" },
 	{ "set", tenant_set, 3, (unsigned)-1, "SLUG NAME=VALUE..." },
@@ -457,7 +472,8 @@ command_tenant(struct command *command)
 			verb = &verbs[i];
 	if (verb == NULL)
 		return (command_misused(command,
-		    "tenant takes add, list, show, set or remove"));
+		    "tenant takes add, list, show, set, remove, export or "
+		    "import"));
 	if (command->words_count < verb->least ||
 	    command->words_count > verb->most)
 		return (command_misused(command, "tenant %s takes %s",
@@ -465,6 +481,9 @@ command_tenant(struct command *command)
 	if (command->hosts_count > 0 && verb->act != tenant_add)
 		return (command_misused(command,
 		    "only tenant add takes --host"));
+	if (command->wants_no_hosts && verb->act != tenant_in)
+		return (command_misused(command,
+		    "only tenant import takes --no-hosts"));
 	if (command->wants_yes && verb->act != tenant_remove)
 		return (command_misused(command,
 		    "only tenant remove takes --yes"));

@@ -5,6 +5,7 @@
  */
 #include "role/child.h"
 
+#include "jobs/polls.h"
 #include "jobs/storage.h"
 #include "jobs/work.h"
 
@@ -14,6 +15,7 @@ struct jobs {
 	struct ground	*ground;
 	struct storage	*storage;
 	struct works	*works;
+	struct polls	*polls;
 };
 
 static struct jobs *
@@ -28,9 +30,11 @@ jobs_begin(struct child_self *self)
 	struct jobs *jobs = object_create(struct jobs, JOBS_MAGIC);
 
 	self->of_role = jobs;
-	jobs->ground = ground_create(self->loop, self->conf);
+	jobs->ground = ground_create(self->loop, self->conf,
+	    self->segment, self->slot);
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
+	jobs->polls = polls_create(jobs->ground);
 	return (true);
 }
 
@@ -39,6 +43,7 @@ jobs_drain(struct child_self *self)
 {
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
+	polls_stop(jobs_of(self)->polls);
 }
 
 static bool
@@ -55,6 +60,7 @@ jobs_end(struct child_self *self)
 	ground_destroy(&jobs->ground);
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
+	polls_destroy(&jobs->polls);
 	object_free(&jobs);
 	self->of_role = NULL;
 }

@@ -42,8 +42,8 @@ is_shown(const struct operation_row *row)
 }
 
 /* The noun that the name begins with. */
-static text
-tag_of(const struct operation_row *row)
+text
+openapi_tag(const struct operation_row *row)
 {
 	text name = text_of(row->name), noun, rest;
 
@@ -59,7 +59,7 @@ write_tags(struct json_out *json)
 	json_array_begin(json);
 	for (unsigned i = 0; i < OPERATIONS; i++) {
 		const struct operation_row *row = &operation_rows[i];
-		text tag = tag_of(row);
+		text tag = openapi_tag(row);
 
 		/* The rows are sorted; only "server" comes in several runs. */
 		if (!is_shown(row) || text_is(tag, last) ||
@@ -77,8 +77,8 @@ write_tags(struct json_out *json)
 	json_array_end(json);
 }
 
-static const char *
-who_in_words(enum who who)
+const char *
+openapi_who(enum who who)
 {
 	static const char *const words[] = {
 		[WHO_ANYONE] = "For anyone.",
@@ -129,10 +129,10 @@ write_operation(struct json_out *json, const struct operation_row *row)
 	openapi_say(json, "operationId", row->name);
 	json_key(json, "tags");
 	json_array_begin(json);
-	json_text(json, tag_of(row));
+	json_text(json, openapi_tag(row));
 	json_array_end(json);
 	openapi_say(json, "summary", row->text);
-	openapi_say(json, "description", who_in_words(row->who));
+	openapi_say(json, "description", openapi_who(row->who));
 	write_security(json, row->who);
 	openapi_inputs(json, row);
 	openapi_answers(json, row);

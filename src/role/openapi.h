@@ -30,6 +30,16 @@ void	openapi_answers(struct json_out *json,
 void	openapi_shared_answers(struct json_out *json);
 void	openapi_shared_headers(struct json_out *json);
 
+/* Whether such a row can be refused with it; those that are told apart. */
+#define OPENAPI_REFUSALS						\
+	400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 507
+bool	openapi_has_refusal(const struct operation_row *row,
+	    unsigned status);
+
+/* The noun that its name begins with; who may call it, in a sentence. */
+text	openapi_tag(const struct operation_row *row);
+const char *openapi_who(enum who who);
+
 /* Whether a POST heeds Idempotency-Key; whether an answer has an ETag. */
 bool	openapi_has_key(const struct operation_row *row);
 bool	openapi_has_tag(const struct operation_row *row);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an operation answers: its success by the schema of its row, and the
- * refusals that such a row can have. A schema may bring two members of its
- * own: x-headers, which success has beside the usual ones, and x-also-503,
- * where an answer of the same form tells that the server is not well.
+ * refusals that such a row can have. A schema may bring members of its own:
+ * x-headers, which success has beside the usual ones; x-also-503, where an
+ * answer of the same form tells that the server is not well; and x-has-tag,
+ * where what is no JSON has an ETag as well.
  */
 #include <stdio.h>
 
@@ -41,8 +42,8 @@ keeps_something(const struct operation_row *row)
 	return (false);
 }
 
-static bool
-has_refusal(const struct operation_row *row, unsigned status)
+bool
+openapi_has_refusal(const struct operation_row *row, unsigned status)
 {
 	switch (status) {
 	case 401:
@@ -52,6 +53,8 @@ has_refusal(const struct operation_row *row, unsigned status)
 		/* At least its tenant can be missing. */
 		return (row->way != WAY_LOCAL);
 	case 409:
+		/* What is taken or in use can refuse whatever changes. */
+		return (row->way == WAY_WRITE || openapi_has_key(row));
 	case 422:
 		return (openapi_has_key(row));
 	case 413:
@@ -64,8 +67,7 @@ has_refusal(const struct operation_row *row, unsigned status)
 	}
 }
 
-static const unsigned refusals[] = { 400, 401, 403, 404, 409, 413, 415, 422,
-    429, 503, 507 };
+static const unsigned refusals[] = { OPENAPI_REFUSALS };
 #define REFUSALS (sizeof refusals / sizeof refusals[0])
 
 static text
@@ -98,8 +100,11 @@ refer_header(struct json_out *json, const char *name, const char *component)
 bool
 openapi_has_tag(const struct operation_row *row)
 {
+	text schema = schema_of(row->answer), raw;
+
 	return (row->method == METHOD_GET &&
-	    text_is(media_type_of(schema_of(row->answer)), op_json_type));
+	    (text_is(media_type_of(schema), op_json_type) ||
+	    json_in_raw(schema, TEXT("x-has-tag"), &raw)));
 }
 
 static void
@@ -190,7 +195,7 @@ openapi_answers(struct json_out *json, const struct operation_row *row)
 	json_object_begin(json);
 	write_successes(json, row, schema);
 	for (size_t i = 0; i < REFUSALS; i++) {
-		if (!has_refusal(row, refusals[i]))
+		if (!openapi_has_refusal(row, refusals[i]))
 			continue;
 		if (also_503 && refusals[i] == 503) {
 			begin_answer(json, 503);

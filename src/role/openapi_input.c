@@ -2,8 +2,12 @@
 /*
  * What an operation is given, as parameters and body of OpenAPI.
  */
+#include "core/chat.h"
 #include "core/input.h"
 #include "role/openapi.h"
+
+#define NUMBER_OF(number) #number
+#define NUMBER(number) NUMBER_OF(number)
 
 static void
 say_number(struct json_out *json, const char *key, int64_t number)
@@ -51,6 +55,19 @@ say_choices(struct json_out *json, const struct input_row *input)
 	json_array_end(json);
 }
 
+/* In a body also as answers have it. */
+static void
+say_truth(struct json_out *json, const struct input_row *input)
+{
+	if (input->place != INPUT_BODY) {
+		say_type(json, input, "boolean");
+		return;
+	}
+	json_key(json, "enum");
+	json_raw(json, may_be_null(input) ? TEXT("[true,false,1,0,null]") :
+	    TEXT("[true,false,1,0]"));
+}
+
 static void
 say_whole_number(struct json_out *json, const struct input_row *input)
 {
@@ -82,18 +99,38 @@ say_page(struct json_out *json, const struct input_row *input)
 }
 
 static void
+say_chat(struct json_out *json, const struct input_row *input)
+{
+	openapi_say(json, "type", "array");
+	say_number(json, "maxItems", input->max);
+	json_key(json, "items");
+	json_raw(json, TEXT("{\"type\":\"object\",\"required\":"
+	    "[\"username\",\"message\",\"timestamp\"],\"properties\":{"
+	    "\"username\":{\"type\":\"string\",\"minLength\":1,"
+	    "\"maxLength\":" NUMBER(CHAT_NAME_MAX) "},"
+	    "\"message\":{\"type\":\"string\",\"maxLength\":"
+	    NUMBER(CHAT_MESSAGE_MAX) "},"
+	    "\"timestamp\":{\"type\":\"string\"}}}"));
+}
+
+static void
 say_form(struct json_out *json, const struct input_row *input)
 {
 	switch (input->kind) {
 	case INPUT_text:
+	case INPUT_csv:
 		say_lengths(json, input);
+		break;
+	case INPUT_day:
+		say_type(json, input, "string");
+		openapi_say(json, "format", "date");
 		break;
 	case INPUT_integer:
 	case INPUT_id:
 		say_whole_number(json, input);
 		break;
 	case INPUT_boolean:
-		say_type(json, input, "boolean");
+		say_truth(json, input);
 		break;
 	case INPUT_choice:
 		say_choices(json, input);
@@ -126,6 +163,17 @@ say_form(struct json_out *json, const struct input_row *input)
 		break;
 	case INPUT_ticket:
 		say_type(json, input, "string");
+		break;
+	case INPUT_room:
+		say_type(json, input, "string");
+		openapi_say(json, "pattern", "^[A-Z0-9]{4}$");
+		break;
+	case INPUT_moment:
+		say_type(json, input, "string");
+		openapi_say(json, "pattern", "^\\d{4}-\\d\\d-\\d\\d[Tt ]");
+		break;
+	case INPUT_chat:
+		say_chat(json, input);
 		break;
 	case INPUT_KINDS:
 		must_never("there is no such kind");
@@ -194,28 +242,64 @@ write_parameters(struct json_out *json, const struct operation_row *row)
 }
 
 static void
+write_member(struct json_out *json, const struct input_row *input,
+    const char *name)
+{
+	json_key(json, name);
+	json_object_begin(json);
+	say_meaning(json, input);
+	say_form(json, input);
+	json_object_end(json);
+}
+
+static void
 write_members(struct json_out *json, const struct operation_row *row)
 {
+	openapi_say(json, "type", "object");
 	json_key(json, "properties");
 	json_object_begin(json);
 	for (const struct input_row *input = row->inputs;
 	    input->name != NULL; input++) {
 		if (input->place != INPUT_BODY)
 			continue;
-		json_key(json, input->name);
-		json_object_begin(json);
-		say_meaning(json, input);
-		say_form(json, input);
-		json_object_end(json);
+		write_member(json, input, input->name);
+		if (input_is_list(input))
+			write_member(json, input, input->choices);
 	}
 	json_object_end(json);
 	json_key(json, "required");
 	json_array_begin(json);
 	for (const struct input_row *input = row->inputs;
 	    input->name != NULL; input++)
-		if (input->place == INPUT_BODY && input->missing != ERR_none)
+		if (input->place == INPUT_BODY &&
+		    input->missing != ERR_none && !input_is_list(input))
 			json_text_of(json, input->name);
 	json_array_end(json);
+}
+
+/* An object; where one of its members is a list, that alone will do. */
+static void
+write_body_schema(struct json_out *json, const struct operation_row *row)
+{
+	const struct input_row *list = row->inputs;
+
+	while (list->name != NULL && !input_is_list(list))
+		list++;
+	json_object_begin(json);
+	if (list->name == NULL)
+		write_members(json, row);
+	else {
+		json_key(json, "anyOf");
+		json_array_begin(json);
+		json_object_begin(json);
+		write_members(json, row);
+		json_object_end(json);
+		json_object_begin(json);
+		say_form(json, list);
+		json_object_end(json);
+		json_array_end(json);
+	}
+	json_object_end(json);
 }
 
 static void
@@ -240,10 +324,7 @@ write_body(struct json_out *json, const struct operation_row *row)
 	json_key(json, "application/json");
 	json_object_begin(json);
 	json_key(json, "schema");
-	json_object_begin(json);
-	openapi_say(json, "type", "object");
-	write_members(json, row);
-	json_object_end(json);
+	write_body_schema(json, row);
 	json_object_end(json);
 	json_object_end(json);
 	json_object_end(json);

@@ -139,6 +139,8 @@ print_input(struct table *table, const struct input_row *input)
 	json_bool(&table->json, input->missing != ERR_none);
 	detail(table, "missing", input->missing != ERR_none ?
 	    error_rows[input->missing].code.at : NULL);
+	detail(table, "invalid", error_rows[input->invalid != ERR_none ?
+	    input->invalid : ERR_input_invalid].code.at);
 	detail(table, "rule", rule.at);
 	detail(table, "text", input->text);
 	json_object_end(&table->json);
@@ -281,9 +283,10 @@ print_closes(struct table *table)
 static void
 print_messages(struct table *table)
 {
-#define MESSAGE(name, direction, answers, text)				\
+#define MESSAGE(name, type, direction, answers, text)			\
 	row_begin(table);						\
 	cell(table, "name", #name);					\
+	cell(table, "type", type);					\
 	cell(table, "direction", #direction);				\
 	cell(table, "answers", answers);				\
 	cell(table, "text", text);					\

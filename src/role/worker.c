@@ -13,6 +13,7 @@
 #include "core/lag.h"
 #include "core/service.h"
 #include "role/child.h"
+#include "role/documents.h"
 #include "role/server.h"
 #include "transport/http.h"
 
@@ -34,6 +35,7 @@ struct worker {
 	struct service	*service;
 	struct live	*live;
 	struct ws_door	 doors[2];
+	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
 	struct timer	 full;		/* set: we said FULL */
@@ -84,6 +86,8 @@ worker_begin(struct child_self *self)
 	worker->doors[0] = (struct ws_door){ LIVE_PATH, &live_acts,
 	    worker->live };
 	setup.doors = worker->doors;
+	worker->documents = documents_create();
+	setup.documents = worker->documents;
 	worker->http = http_create(&setup);
 	lag_watch(worker->service->lag);
 	if (self->conf->tls_listen[0] != '\0' &&
@@ -197,6 +201,7 @@ worker_end(struct child_self *self)
 	live_destroy(&worker->live);
 	service_close(worker->service);
 	http_destroy(&worker->http);
+	documents_destroy(&worker->documents);
 	service_destroy(&worker->service);
 	object_free(&worker);
 	self->of_role = NULL;

@@ -12,6 +12,8 @@
 #include <utlist.h>
 
 #include "base/mem.h"
+#include "plat/digest.h"
+#include "store/seed.h"
 #include "store/sql_files.h"
 
 /* "partylin" as a number: nobody else's advisory lock. */
@@ -37,6 +39,8 @@ struct migrate_files {
 #define MIGRATE_FILES_MAGIC 0x6d696766
 	struct sql_files	 migrations;
 	struct sql_files	 api;
+	struct sql_files	 seed;
+	char			 sha256[SQL_DIGEST_SIZE]; /* of the last two */
 };
 
 struct migrate {
@@ -121,16 +125,46 @@ check_names(const struct migrate_files *files, const char *folder,
 	return (version != 0);
 }
 
+/* Who has no such folder begins with nothing. */
+static bool
+read_seed(struct migrate_files *files, const char *folder, struct buf *why)
+{
+	struct buf path;
+	bool is_there;
+
+	buf_init(&path, BUF_NO_LIMIT);
+	buf_printf(&path, "%s/seed", folder);
+	is_there = access(path.at, F_OK) == 0;
+	buf_fini(&path);
+	return (!is_there ||
+	    sql_files_read(&files->seed, folder, "seed", ".csv", why));
+}
+
+static void
+digest_both(struct migrate_files *files)
+{
+	struct buf both;
+
+	buf_init(&both, BUF_NO_LIMIT);
+	buf_printf(&both, "%s %s\n", files->api.sha256, files->seed.sha256);
+	digest_as_hex(buf_text(&both), files->sha256, sizeof files->sha256);
+	buf_fini(&both);
+}
+
 struct migrate_files *
 migrate_files_read(const char *folder, struct buf *why)
 {
 	struct migrate_files *files = object_create(struct migrate_files,
 	    MIGRATE_FILES_MAGIC);
 
-	if (!sql_files_read(&files->migrations, folder, "migration", why) ||
-	    !sql_files_read(&files->api, folder, "api", why) ||
+	if (!sql_files_read(&files->migrations, folder, "migration", ".sql",
+	    why) ||
+	    !sql_files_read(&files->api, folder, "api", ".sql", why) ||
+	    !read_seed(files, folder, why) ||
 	    !check_names(files, folder, why))
 		migrate_files_free(&files);
+	else
+		digest_both(files);
 	return (files);
 }
 
@@ -142,6 +176,7 @@ migrate_files_free(struct migrate_files **files)
 	object_check(*files, MIGRATE_FILES_MAGIC);
 	sql_files_fini(&(*files)->migrations);
 	sql_files_fini(&(*files)->api);
+	sql_files_fini(&(*files)->seed);
 	object_free(files);
 }
 
@@ -307,7 +342,7 @@ run_migration(struct migrate *migrate, const struct sql_file *file)
 static bool
 is_api_current(struct migrate *migrate, bool *is_current_out)
 {
-	const char *digest[] = { migrate->files->api.sha256 };
+	const char *digest[] = { migrate->files->sha256 };
 	PGresult *rows = ask(migrate, "SELECT 1 FROM partyline.api_version "
 	    "WHERE sha256 = $1", 1, digest);
 
@@ -321,7 +356,7 @@ is_api_current(struct migrate *migrate, bool *is_current_out)
 static bool
 replace_api(struct migrate *migrate)
 {
-	const char *digest[] = { migrate->files->api.sha256 };
+	const char *digest[] = { migrate->files->sha256 };
 	const struct sql_file *file;
 	PGresult *result;
 
@@ -330,6 +365,8 @@ replace_api(struct migrate *migrate)
 	LL_FOREACH(migrate->files->api.first, file)
 		if (!run_file(migrate, "api", file))
 			return (false);
+	if (!seed_load(migrate->pg, &migrate->files->seed, migrate->why))
+		return (false);
 	if (!tell(migrate, "DELETE FROM partyline.api_version"))
 		return (false);
 	result = ask(migrate, "INSERT INTO partyline.api_version (sha256) "

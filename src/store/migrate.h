@@ -8,6 +8,7 @@
  *	sql/api/NAME.sql		all in one transaction after that,
  *					whenever they or the schema changed;
  *					their digest: partyline.api_version
+ *	sql/seed/NAME.csv		with them, store/seed.h
  *
  * Holds always:
  *  1. One at a time, under an advisory lock of the database: who comes

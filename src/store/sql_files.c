@@ -85,12 +85,12 @@ by_name(const struct sql_file *a, const struct sql_file *b)
 }
 
 static bool
-is_sql(const char *name)
+is_ours(const char *name, const char *ending)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(name), end = strlen(ending);
 
-	return (name[0] != '.' && len > 4 &&
-	    strcmp(name + len - 4, ".sql") == 0);
+	return (name[0] != '.' && len > end &&
+	    strcmp(name + len - end, ending) == 0);
 }
 
 static bool
@@ -134,7 +134,7 @@ digest_all(struct sql_files *files)
 
 bool
 sql_files_read(struct sql_files *files, const char *folder,
-    const char *below, struct buf *why)
+    const char *below, const char *ending, struct buf *why)
 {
 	const struct dirent *entry;
 	struct buf path;
@@ -155,7 +155,7 @@ sql_files_read(struct sql_files *files, const char *folder,
 	while (is_good && (entry = readdir(list)) != NULL) {
 		struct buf what;
 
-		if (!is_sql(entry->d_name))
+		if (!is_ours(entry->d_name, ending))
 			continue;
 		buf_init(&what, BUF_NO_LIMIT);
 		is_good = read_file(files, dirfd(list), entry->d_name, &what);

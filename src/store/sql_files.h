@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SQL files of a folder: names, contents and digests, read once.
+ * The files of a folder that end alike, as .sql: names, contents and
+ * digests, read once.
  *
  * Holds always:
- *  1. They are in the order of their names (bytes), and only those that end
- *     in .sql; a folder below is not looked into.
+ *  1. They are in the order of their names (bytes), and only those with
+ *     the ending; a folder below is not looked into.
  *  2. Content is UTF-8 without a zero byte: what libpq would cut off or
  *     PostgreSQL refuse without saying where is refused here.
  *
  *	struct sql_files files;
- *	if (!sql_files_read(&files, "sql", "api", &why)) ...
+ *	if (!sql_files_read(&files, "sql", "api", ".sql", &why)) ...
  *	for (file = files.first; file != NULL; file = file->next) ...
  *	sql_files_fini(&files);
  */
@@ -38,7 +39,7 @@ struct sql_files {
 
 /* false: why says what is wrong with which file; there are no files then. */
 bool	sql_files_read(struct sql_files *files, const char *folder,
-	    const char *below, struct buf *why);
+	    const char *below, const char *ending, struct buf *why);
 void	sql_files_fini(struct sql_files *files);
 
 /* 1 to 9999 of a migration's name, 0 of any other. */

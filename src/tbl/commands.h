@@ -65,6 +65,18 @@ COMMAND(help, "[COMMAND]",
     "explain a command",
     "Without a name: what there is.",
     "partyline help serve\n")
+COMMAND(import, "sqlite FILE [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "bring in what today's server has kept",
+    "sqlite reads the database of the picker server that was in use before:\n"
+    "games, packs, sessions, their games, votes and chat, with their ids and\n"
+    "times, all of it or nothing. FILE stays as it is; stop the server that\n"
+    "writes it first. It can be brought in again: what is here already is\n"
+    "skipped, and what has changed in FILE since is changed here. What could\n"
+    "not be brought in, or not as it was, is told row by row. Webhooks are\n"
+    "left where they are. While another session than the file's is active,\n"
+    "an active one is refused.",
+    "partyline import sqlite jackbox.db\n"
+    "partyline import sqlite jackbox.db --tenant games --json\n")
 COMMAND(log, "level [LEVEL]|reopen [-c FILE] [--state-dir DIR] [--json]",
     "see or set the log level of a running server",
     "level without LEVEL shows it. What is set lasts until the next reload.\n"
@@ -98,7 +110,7 @@ COMMAND(status, "[PREFIX...] [--processes] [-c FILE] [--state-dir DIR] [--json]"
     "partyline status\n"
     "partyline status requests --state-dir /var/lib/partyline\n"
     "partyline status --json\n")
-COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...|remove SLUG [--yes] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...|remove SLUG [--yes]|export SLUG [FILE]|import SLUG [FILE] [--no-hosts] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
     "manage who is served",
     "A tenant has everything for itself: sessions, admins, streams, limits.\n"
     "Clients reach it under its hosts, and below /t/SLUG/ of any other. What\n"
@@ -114,11 +126,20 @@ COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...
     "  retention_events  how many of each stream are kept\n"
     "An empty value takes a limit away. Limits hold for each host of the\n"
     "installation by itself. A running server knows within a second. remove\n"
-    "takes all that the tenant has, and says what that is without --yes.",
+    "takes all that the tenant has, and says what that is without --yes.\n"
+    "export writes all of it into FILE, or to standard output; the file has\n"
+    "hashes of keys, keep it as you keep those. import puts it back, into a\n"
+    "new tenant or one that nobody used, whole or not at all. Host names that\n"
+    "another tenant has are refused; with --no-hosts none are taken. Admins\n"
+    "keep their keys in the installation that they had them in, while their\n"
+    "tenant's number is free; elsewhere it says who needs new ones.",
     "partyline tenant add games --host games.example\n"
     "partyline tenant set games max_requests=6000 max_storage=2GiB\n"
     "partyline tenant set games 'origins=https://a.example' max_requests=\n"
     "partyline tenant list --state-dir /var/lib/partyline\n"
+    "partyline tenant export games games.tenant\n"
+    "partyline tenant import games games.tenant\n"
+    "partyline tenant import copy games.tenant --no-hosts\n"
     "partyline tenant remove games --yes\n")
 COMMAND(token, "make --name NAME --role ROLE [--life SPAN]|inspect [TOKEN]|revoke TOKEN|revoke --name NAME|rotate [--life SPAN] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
     "make tokens, look into them, end them",

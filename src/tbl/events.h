@@ -6,11 +6,33 @@
  *	EVENT(name, type, stream, kind, text)
  *
  * type: as the envelope says it. stream: the stream that carries it. kind:
- * NUMBERED (stored, gapless) or LIVE (delivered at most once).
+ * NUMBERED (stored, gapless) or LIVE (delivered at most once). NUMBERED_FLAT
+ * has its sessionId beside `data`, too, where clients of today look for it.
  */
 EVENT(custom, "custom.<name>", "session:<id>", NUMBERED,
     "Something that a bot or an overlay tells the others; data is theirs.")
+EVENT(game_added, "game.added", "session:<id>", NUMBERED,
+    "The session plays another game.")
+EVENT(game_dismissed, "game.dismissed", "session:<id>", NUMBERED,
+    "The game that was selected is not, any more.")
+EVENT(game_picked, "game.picked", "session:<id>", NUMBERED,
+    "A game was selected, to be added soon.")
+EVENT(player_count_updated, "player-count.updated", "session:<id>", NUMBERED,
+    "How many play a game of the session. gameId is the id of the session's "
+    "list, catalogGameId that of the game.")
+EVENT(poll_ending, "poll.ending", "session:<id>", NUMBERED,
+    "A poll will end, and when.")
+EVENT(poll_ending_cancelled, "poll.ending.cancelled", "session:<id>", NUMBERED,
+    "A poll goes on after all.")
+EVENT(poll_leading, "poll.leading", "session:<id>", LIVE,
+    "Who is in front in a poll.")
+EVENT(poll_start, "poll.start", "session:<id>", NUMBERED_FLAT,
+    "A poll began.")
 EVENT(session_ended, "session.ended", "session:<id>", NUMBERED,
     "The session was closed.")
 EVENT(session_started, "session.started", "lobby", NUMBERED,
     "A session began.")
+EVENT(vote_received, "vote.received", "session:<id>", NUMBERED,
+    "Somebody voted for a game, live.")
+EVENT(voting_ended, "voting.ended", "session:<id>", NUMBERED,
+    "A poll ended, and who won.")

@@ -41,6 +41,8 @@ FUNCTION(ticket_use, WRITE, WITH, 2,
     "Takes a ticket for a stream; whose it was.")
 FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
+FUNCTION(work_end_polls, FLEET, WITHOUT, 1,
+    "Ends polls that are due; events of any tenants.")
 FUNCTION(work_expire, FLEET, WITHOUT, 4,
     "Removes keys, tickets and revocations that have had their time.")
 FUNCTION(work_leave, FLEET, WITHOUT, 2,

@@ -143,6 +143,12 @@ URL(migrate_url, "postgresql|postgres", 2048, RESTART,
 OPTION(postgres_bin, path, "", 0, 0, RESTART,
     "Where the programs of the private PostgreSQL are. Empty: the newest of "
     "/usr/lib/postgresql, or the one of the cluster that is there.")
+OPTION(presence_round, span, "20s", 100, 3600000, RELOAD,
+    "How often processes tell each other which pages their admins show, "
+    "beside at each change.")
+OPTION(presence_silence, span, "60s", 100, 3600000, RELOAD,
+    "The admins of a process of whom nothing was heard for so long count as "
+    "gone.")
 OPTION(public_read, flag, "on", 0, 0, RELOAD,
     "Whether reads that need no token stay open in the default tenant.")
 OPTION(read_cache, bytes, "16MiB", 0, 1099511627776, RELOAD,

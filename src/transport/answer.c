@@ -18,11 +18,11 @@
  * What is in every answer stands behind one name, as h2o copies values as
  * they are: one copy instead of six.
  */
-#define SECURITY							\
+#define POLICY								\
 	"nosniff\r\nReferrer-Policy: no-referrer\r\n"			\
 	"X-Frame-Options: DENY\r\n"					\
-	"Content-Security-Policy: default-src 'none'; "			\
-	"frame-ancestors 'none'"
+	"Content-Security-Policy: default-src 'none'; "
+#define SECURITY POLICY "frame-ancestors 'none'"
 #define SHARED								\
 	"\r\nAccess-Control-Allow-Origin: *\r\n"			\
 	"Access-Control-Expose-Headers: *"
@@ -156,15 +156,31 @@ answer_has_tag(text if_none_match, text tag)
 }
 
 static bool
-is_json(const struct answer *answer)
+is_document(const struct answer *answer)
 {
-	return (answer->media_type.at == op_json_type.at);
+	return (answer->constant != NULL && answer->constant->is_document);
 }
 
+/* It has a tag, and may be compressed. */
+static bool
+has_representations(const struct answer *answer)
+{
+	return (answer->media_type.at == op_json_type.at ||
+	    is_document(answer));
+}
+
+/* A document once for all who ask. */
 static void
 pack(struct op *op)
 {
-	op->held = deflate_to_gzip(op->answer.body);
+	struct constant *constant = op->answer.constant;
+
+	if (is_document(&op->answer)) {
+		if (constant->packed == NULL)
+			constant->packed = deflate_to_gzip(constant->body);
+		op->held = bytes_share(constant->packed);
+	} else
+		op->held = deflate_to_gzip(op->answer.body);
 	op->answer.body = text_from(op->held->at, op->held->len);
 }
 
@@ -200,8 +216,8 @@ add_sharing(struct peer *peer)
 static bool
 may_be_packed(const struct op *op)
 {
-	return (is_json(&op->answer) && (int64_t)op->answer.body.len >=
-	    op->ground->conf->compress_min);
+	return (has_representations(&op->answer) &&
+	    (int64_t)op->answer.body.len >= op->ground->conf->compress_min);
 }
 
 /* By which headers of the request the answer differs, in one line. */
@@ -317,7 +333,8 @@ static text
 may_keep(const struct op *op)
 {
 	bool is_read = op->cached != NULL || (op->row != NULL &&
-	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW));
+	    (op->row->way == WAY_READ || op->row->way == WAY_SLOW)) ||
+	    is_document(&op->answer);
 
 	if (!is_read || op->answer.status != 200)
 		return (TEXT("no-store"));
@@ -340,6 +357,25 @@ count(const struct op *op)
 		HISTOGRAM_ADD(request, op->answer_us - op->arrival_us);
 }
 
+/* What every answer says, with a page's own policy where it has one. */
+static h2o_iovec_t
+security_of(struct op *op, enum sharing sharing)
+{
+	text said = always[sharing];
+	struct buf line;
+
+	if (op->answer.policy.at != NULL) {
+		buf_init(&line, BUF_NO_LIMIT);
+		buf_add(&line, TEXT(POLICY));
+		buf_add(&line, op->answer.policy);
+		buf_add(&line, text_from(said.at + sizeof POLICY - 1,
+		    said.len - (sizeof POLICY - 1)));
+		said = op_keep(op, buf_text(&line));
+		buf_fini(&line);
+	}
+	return (h2o_iovec_init(said.at, said.len));
+}
+
 void
 answer_prepare(struct peer *peer)
 {
@@ -354,7 +390,7 @@ answer_prepare(struct peer *peer)
 	h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
 	first = &req->res.headers.entries[req->res.headers.size++];
 	*first = (h2o_header_t){ .name = &always_name, .value =
-	    h2o_iovec_init(always[sharing].at, always[sharing].len) };
+	    security_of(op, sharing) };
 	if (sharing == SHARED_WITH_LISTED)
 		add_sharing(peer);
 	add_named(peer, TEXT("x-request-id"), op->request_id);
@@ -367,7 +403,7 @@ answer_prepare(struct peer *peer)
 	if (answer->status != 200)
 		add_rare(peer, sharing);
 	add_vary(peer, sharing);
-	if (is_json(answer) && !settle_representation(peer)) {
+	if (has_representations(answer) && !settle_representation(peer)) {
 		answer->status = 304;
 		answer->media_type = TEXT_NONE;
 		answer->body = TEXT_NONE;

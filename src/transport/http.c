@@ -93,7 +93,7 @@ http_create(const struct http_setup *setup)
 	http->full_context = setup->context;
 	http->ground = (struct op_ground){ .segment = setup->segment,
 	    .slot = setup->slot, .conf = setup->conf,
-	    .service = setup->service };
+	    .service = setup->service, .documents = setup->documents };
 	http->rest = rest_create(&http->ground, http->loop,
 	    setup->doors);
 	http->peers = peers_create(http->loop, &http->ground);

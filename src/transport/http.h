@@ -27,6 +27,7 @@
 
 #include "core/op.h"
 
+struct documents;
 struct http;
 struct ws_door;
 struct loop;
@@ -38,6 +39,7 @@ struct http_setup {
 	const struct conf	*conf;
 	struct service		*service;	/* closed before */
 	const struct ws_door	*doors;		/* or NULL; see rest.h */
+	struct documents	*documents;	/* or NULL; kept by him */
 	/* There are no descriptors left to accept with; may be NULL. */
 	void			(*on_full)(void *context);
 	void			*context;

@@ -20,6 +20,7 @@
 #include "core/ticket.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
+#include "transport/documents.h"
 #include "transport/forwarded.h"
 #include "transport/held.h"
 #include "transport/router.h"

@@ -365,6 +365,12 @@ ws_bound(struct ws *ws)
 	return (&ws->bound);
 }
 
+const struct op_ground *
+ws_ground(const struct ws *ws)
+{
+	return (ws->set->ground);
+}
+
 /* --- becoming one ------------------------------------------------------- */
 
 static void

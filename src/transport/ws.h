@@ -30,6 +30,7 @@
 #include "core/bound.h"
 #include "core/hub_event.h"
 
+struct op_ground;
 struct ws;
 struct tenant;
 
@@ -75,5 +76,7 @@ void	ws_close(struct ws *ws, enum close why, int64_t retry_after_ms);
 struct tenant *ws_tenant(const struct ws *ws);
 /* As whom it is counted; it becomes a caller when it signs in. */
 struct bound_client *ws_bound(struct ws *ws);
+/* For operations that are said. It outlives the connection. */
+const struct op_ground *ws_ground(const struct ws *ws);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/stamp.h"
 #include "core/input.h"
 #include "core/json.h"
 #include "core/query.h"
@@ -15,30 +16,41 @@
 
 /* A row of each kind from each place beside the program's own. */
 #define ALL(where)							\
-	{ "text", where, INPUT_text, ERR_none, 1, 9, NULL, "" },	\
-	{ "integer", where, INPUT_integer, ERR_none, -9, 9, NULL, "" },	\
-	{ "boolean", where, INPUT_boolean, ERR_none, 0, 0, NULL, "" },	\
-	{ "id", where, INPUT_id, ERR_none, 1, 0, NULL, "" },		\
-	{ "choice", where, INPUT_choice, ERR_none, 0, 0, "a|b", "" }
+	{ "text", where, INPUT_text, ERR_none, 1, 9, NULL, "", 0 },	\
+	{ "integer", where, INPUT_integer, ERR_none, -9, 9, NULL, "",	\
+	    0 },							\
+	{ "boolean", where, INPUT_boolean, ERR_none, 0, 0, NULL, "",	\
+	    0 },							\
+	{ "id", where, INPUT_id, ERR_none, 1, 0, NULL, "", 0 },		\
+	{ "choice", where, INPUT_choice, ERR_none, 0, 0, "a|b", "", 0 }
 
 static const struct input_row from_query[] = {
 	ALL(INPUT_QUERY),
-	{ "page", INPUT_QUERY, INPUT_page, ERR_none, 0, 50, NULL, "" },
-	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "" },
-	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "" },
-	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "" },
+	{ "page", INPUT_QUERY, INPUT_page, ERR_none, 0, 50, NULL, "", 0 },
+	{ "skip", INPUT_QUERY, INPUT_skip, ERR_none, 0, 50, NULL, "", 0 },
+	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "", 0 },
+	{ "ticket", INPUT_QUERY, INPUT_ticket, ERR_none, 0, 0, NULL, "", 0 },
+	{ "day", INPUT_QUERY, INPUT_day, ERR_none, 0, 0, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct input_row from_body[] = {
 	ALL(INPUT_BODY),
-	{ "custom", INPUT_BODY, INPUT_custom, ERR_none, 8, 64, NULL, "" },
-	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "" },
-	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "" },
+	{ "custom", INPUT_BODY, INPUT_custom, ERR_none, 8, 64, NULL, "", 0 },
+	{ "object", INPUT_BODY, INPUT_object, ERR_none, 2, 64, NULL, "", 0 },
+	{ "ids", INPUT_BODY, INPUT_ids, ERR_none, 1, 9, NULL, "", 0 },
+	{ "room", INPUT_BODY, INPUT_room, ERR_none, 4, 4, NULL, "", 0 },
+	{ "when", INPUT_BODY, INPUT_moment, ERR_none, 0, 0, NULL, "", 0 },
+	{ "csv", INPUT_BODY, INPUT_csv, ERR_none, 1, 64, NULL, "", 0 },
+	{ .name = NULL }
+};
+static const struct input_row from_list[] = {
+	{ "chat", INPUT_BODY, INPUT_chat, ERR_none, 0, 9, "messages", "", 0 },
 	{ .name = NULL }
 };
 static const struct operation_row own_rows[] = {
 	{ .name = "query", .path = "/{x}/{y}", .inputs = from_query },
 	{ .name = "body", .path = "/{x}/{y}", .inputs = from_body },
+	{ .name = "list", .path = "/{x}/{y}", .inputs = from_list },
 };
 #define OWN_ROWS (sizeof own_rows / sizeof own_rows[0])
 
@@ -117,8 +129,74 @@ is_cursor(text t)
 }
 
 static bool
+is_room(text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+		    t.at[i], 36) == NULL)
+			return (false);
+	return (t.len == 4);
+}
+
+/* Lines that are written have moments, and can be read again. */
+static bool
+is_chat(text t, int64_t most)
+{
+	struct json_object *lines = json_in_read(t);
+	size_t count = 0;
+	bool is_so = json_in_as_array(lines, &count) &&
+	    (int64_t)count <= most;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *line = json_in_element(lines, i);
+		int64_t stamp;
+		text given;
+
+		is_so = is_so && json_in_text(line, "username", &given) &&
+		    given.len > 0 && json_in_text(line, "message", &given) &&
+		    json_in_text(line, "timestamp", &given) &&
+		    json_in_text(line, "moment", &given) &&
+		    stamp_read(given, &stamp);
+	}
+	json_in_free(&lines);
+	return (is_so);
+}
+
+/* What csv_as_json writes: {"records":[…],"broken":…} */
+static bool
+is_csv(text t)
+{
+	struct json_object *value = json_in_read(t);
+	struct json_object *records = json_in_member(value, "records");
+	size_t count;
+	bool is_so = text_is_utf8(t) && json_in_as_array(records, &count);
+
+	for (size_t i = 0; is_so && i < count; i++) {
+		struct json_object *record = json_in_element(records, i);
+		int64_t line;
+		size_t fields;
+
+		is_so = json_in_as_array(record, &fields) && fields > 1 &&
+		    json_in_as_int(json_in_element(record, 0), &line) &&
+		    line >= 1;
+	}
+	json_in_free(&value);
+	return (is_so);
+}
+
+static bool
+is_day(text t)
+{
+	return (t.len == 10 && t.at[4] == '-' && t.at[7] == '-' &&
+	    is_number(text_from(t.at, 4), 1970, 9999) &&
+	    is_number(text_from(t.at + 5, 2), 1, 12) &&
+	    is_number(text_from(t.at + 8, 2), 1, 31));
+}
+
+static bool
 is_fit(const struct op *op, const struct input_row *input, text t)
 {
+	int64_t ignored;
 	int64_t len = (int64_t)t.len;
 
 	switch (input->kind) {
@@ -147,6 +225,16 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		return (is_cursor(t));
 	case INPUT_ticket:
 		return (true);
+	case INPUT_room:
+		return (is_room(t));
+	case INPUT_moment:
+		return (stamp_read(t, &ignored));
+	case INPUT_chat:
+		return (is_chat(t, input->max));
+	case INPUT_csv:
+		return (is_csv(t));
+	case INPUT_day:
+		return (is_day(t));
 	case INPUT_KINDS:
 		break;
 	}

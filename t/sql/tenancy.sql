@@ -22,6 +22,16 @@ SELECT is(count(*), 2::bigint, 'hosts')
 FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'other', '{hosts}',
     '{"{o.example}"}')$$);
 
+INSERT INTO partyline.session_game (tenant_id, id, session_id, game_id,
+    played_at, played_text, source)
+SELECT n, 1, 1, 1, now(), 'now', 'dice' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.live_vote
+SELECT n, 1, 1, 1, 'ann', 1, now(), 'now', now(), 'now'
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.chat_log
+SELECT n, 1, 1, 'ann', 'hello', now(), 'now', NULL, NULL, sha256('')
+FROM unnest(ARRAY[1, 2]) n;
+
 CREATE TEMP TABLE guarded AS
 SELECT c.relname::text AS name, c.oid,
     CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END AS tenant

@@ -9,10 +9,10 @@
 
 #define BODY(name, kind, missing, min, max)				\
 	{ name, INPUT_BODY, INPUT_##kind, ERR_##missing, min, max,	\
-	    "red|green", "" }
+	    "red|green", "", 0 }
 #define QUERY(name, kind, missing, min, max)				\
 	{ name, INPUT_QUERY, INPUT_##kind, ERR_##missing, min, max,	\
-	    "red|green", "" }
+	    "red|green", "", 0 }
 
 static const struct input_row body_inputs[] = {
 	BODY("key", text, admin_key_required, 1, 3),
@@ -26,14 +26,26 @@ static const struct input_row body_inputs[] = {
 	BODY("data", object, none, 2, 10),
 	BODY("ids", ids, none, 1, 3),
 	BODY("needed", text, input_missing, 0, 3),
+	BODY("room", room, none, 4, 4),
+	BODY("when", moment, none, 0, 0),
+	BODY("csv", csv, none, 1, 9),
 	{ .name = NULL }
 };
 static const struct operation_row body_row = { .name = "body",
     .method = METHOD_POST, .path = "/body", .inputs = body_inputs };
 
+static const struct input_row list_inputs[] = {
+	{ "chat", INPUT_BODY, INPUT_chat, ERR_input_missing, 0, 3, "messages",
+	    "", 0 },
+	BODY("notes", text, none, 0, 3),
+	{ .name = NULL }
+};
+static const struct operation_row list_row = { .name = "list",
+    .method = METHOD_POST, .path = "/list", .inputs = list_inputs };
+
 static const struct input_row other_inputs[] = {
-	{ "b", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "" },
-	{ "a", INPUT_PATH, INPUT_text, ERR_not_found, 2, 3, NULL, "" },
+	{ "b", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "", 0 },
+	{ "a", INPUT_PATH, INPUT_text, ERR_not_found, 2, 3, NULL, "", 0 },
 	QUERY("notes", text, none, 0, 3),
 	QUERY("number", integer, none, -2, 5),
 	QUERY("flag", boolean, none, 0, 0),
@@ -43,6 +55,8 @@ static const struct input_row other_inputs[] = {
 	QUERY("offset", skip, none, 0, 50),
 	QUERY("since", cursor, none, 0, 0),
 	QUERY("ticket", ticket, none, 0, 0),
+	QUERY("room", room, none, 4, 4),
+	QUERY("from", day, none, 0, 0),
 	{ .name = NULL }
 };
 static const struct operation_row other_row = { .name = "other",
@@ -66,14 +80,26 @@ reads(const struct operation_row *row)
 }
 
 static bool
-reads_body(const char *body)
+reads_body_of(const struct operation_row *row, const char *body)
 {
 	op_destroy(&op);
 	op = op_create(NULL);
 	op->body = text_of(body);
 	op->json = json_in_read(op->body);
 	must((op->json != NULL) == (op->body.len > 0));
-	return (reads(&body_row));
+	return (reads(row));
+}
+
+static bool
+reads_body(const char *body)
+{
+	return (reads_body_of(&body_row, body));
+}
+
+static bool
+reads_list(const char *body)
+{
+	return (reads_body_of(&list_row, body));
 }
 
 /* The members beside those that have to be there. */
@@ -167,7 +193,7 @@ test_missing(void)
 	test("what is missing is named, null is missing");
 	ok(reads_members(""));
 	is_text(input("notes"), "NULL");
-	is(op->inputs_count, 11);
+	is(op->inputs_count, 14);
 	ok(reads_members("\"notes\":null,\"ids\":null,\"data\":null"));
 	is_text(input("notes"), "NULL");
 	is_text(input("ids"), "NULL");
@@ -237,8 +263,14 @@ test_numbers(void)
 	ok(!reads_members("\"number\":1.0"));
 	ok(!reads_members("\"number\":\"1\""));
 	ok(!reads_members("\"number\":true"));
-	ok(!reads_members("\"flag\":1"));
+	ok(reads_members("\"flag\":1"));
+	is_text(input("flag"), "t");
+	ok(reads_members("\"flag\":0"));
+	is_text(input("flag"), "f");
+	ok(!reads_members("\"flag\":2"));
 	error_is("flag must be true or false");
+	ok(!reads_members("\"flag\":-1"));
+	ok(!reads_members("\"flag\":1.0"));
 	ok(!reads_members("\"flag\":\"true\""));
 	ok(!reads_members("\"game\":0"));
 	error_is("game must be a whole number from 1");
@@ -295,6 +327,45 @@ test_words(void)
 	ok(!reads_members("\"type\":\"custom.abcdef\""));
 	ok(!reads_members("\"type\":\"session.started\""));
 	ok(!reads_members("\"type\":7"));
+
+	test("codes of rooms");
+	ok(reads_members("\"room\":\"AZ09\""));
+	is_text(input("room"), "AZ09");
+	ok(!reads_members("\"room\":\"AZ0\""));
+	error_is("room must be four of A-Z and 0-9");
+	ok(!reads_members("\"room\":\"AZ090\""));
+	ok(!reads_members("\"room\":\"az09\""));
+	ok(!reads_members("\"room\":\"AZ0\\n\""));
+	ok(!reads_members("\"room\":\"\u00c4BC\""));
+	ok(!reads_members("\"room\":\"\""));
+	ok(!reads_members("\"room\":1234"));
+	ok(reads_query("room=QRST"));
+	is_text(input("room"), "QRST");
+	ok(!reads_query("room="));
+	ok(!reads_query("room=QRS"));
+
+	test("days");
+	ok(reads_query("from=2024-02-29"));
+	is_text(input("from"), "2024-02-29");
+	ok(!reads_query("from=2023-02-29"));
+	error_is("from must be a day as YYYY-MM-DD");
+	ok(!reads_query("from="));
+	ok(!reads_query("from=2024-2-29"));
+	ok(!reads_query("from=24-02-29"));
+	ok(!reads_query("from=2024-02-29T"));
+	ok(!reads_query("from=1969-12-31"));
+
+	test("CSV is handed on as records, right or wrong");
+	ok(reads_members("\"csv\":\"a,\\\"b\\\"\\r\\nc\""));
+	is_text(input("csv"),
+	    "{\"records\":[[1,\"a\",\"b\"],[2,\"c\"]],\"broken\":null}");
+	ok(reads_members("\"csv\":\"\\\"a\""));
+	is_text(input("csv"), "{\"records\":[],"
+	    "\"broken\":[1,\"a quote is not closed\"]}");
+	ok(!reads_members("\"csv\":\"\""));
+	error_is("csv must be a CSV text of 1 to 9 characters");
+	ok(!reads_members("\"csv\":\"1234567890\""));
+	ok(!reads_members("\"csv\":7"));
 }
 
 static void
@@ -346,6 +417,108 @@ test_wholes(void)
 	ok(!reads_members("\"ids\":[[1]]"));
 	ok(!reads_members("\"ids\":{\"0\":1}"));
 	ok(!reads_members("\"ids\":1"));
+}
+
+static void
+test_moments(void)
+{
+	test("moments are written as they are shown");
+	ok(reads_members("\"when\":\"2026-03-15 20:30:00\""));
+	is_text(input("when"), "2026-03-15T20:30:00.000Z");
+	ok(reads_members("\"when\":\"2026-03-15T20:30:00.5+01:00\""));
+	is_text(input("when"), "2026-03-15T19:30:00.500Z");
+	ok(reads_members("\"when\":null"));
+	is_text(input("when"), "NULL");
+	ok(!reads_members("\"when\":\"yesterday\""));
+	error_is("when must be a time in ISO 8601, which without an offset "
+	    "is UTC");
+	ok(!reads_members("\"when\":1773601200"));
+	ok(!reads_members("\"when\":\"\""));
+}
+
+static void
+refuses_line(const char *line, const char *error, const char *field)
+{
+	static char body[4096];
+
+	snprintf(body, sizeof body, "{\"chat\":[{\"username\":\"a\","
+	    "\"message\":\"\",\"timestamp\":\"2026-03-15T20:30Z\"},%s]}",
+	    line);
+	ok(!reads_list(body));
+	error_is(error);
+	field_is(field);
+}
+
+static void
+test_lists(void)
+{
+	static const char one[] = "{\"username\":\"Zo\\u00eb\",\"more\":[],"
+	    "\"message\":\"a\\n\\\"b\",\"timestamp\":\"2026-03-15 20:30\"}";
+	static const char meant[] = "[{\"username\":\"Zo\xc3\xab\","
+	    "\"message\":\"a\\n\\\"b\",\"timestamp\":\"2026-03-15 20:30\","
+	    "\"moment\":\"2026-03-15T20:30:00.000Z\"}]";
+	char body[512];
+
+	test("a list is a member, by either name, or all of the body");
+	snprintf(body, sizeof body, "{\"chat\":[%s]}", one);
+	ok(reads_list(body));
+	is_text(input("chat"), meant);
+	snprintf(body, sizeof body, "{\"messages\":[%s],\"notes\":\"x\"}",
+	    one);
+	ok(reads_list(body));
+	is_text(input("chat"), meant);
+	is_text(input("notes"), "x");
+	snprintf(body, sizeof body, "{\"chat\":null,\"messages\":[%s]}", one);
+	ok(reads_list(body));
+	is_text(input("chat"), meant);
+	snprintf(body, sizeof body, "{\"chat\":[],\"messages\":[%s]}", one);
+	ok(reads_list(body));
+	is_text(input("chat"), "[]");
+	snprintf(body, sizeof body, "[%s]", one);
+	ok(reads_list(body));
+	is_text(input("chat"), meant);
+	is_text(input("notes"), "NULL");
+	ok(reads_list("[]"));
+	is_text(input("chat"), "[]");
+
+	test("what is no list");
+	ok(!reads_list("{}"));
+	is(op->answer.err, ERR_input_missing);
+	error_is("chat is required");
+	ok(!reads_list(""));
+	is(op->answer.err, ERR_input_missing);
+	ok(!reads_list("{\"chat\":{}}"));
+	error_is("chat must be a list of at most 3 lines, each with "
+	    "username, message and timestamp");
+	field_is("chat");
+	ok(!reads_list("7"));
+	is(op->answer.err, ERR_body_not_object);
+	ok(!reads_list("\"x\""));
+	is(op->answer.err, ERR_body_not_object);
+	snprintf(body, sizeof body, "[%s,%s,%s,%s]", one, one, one, one);
+	ok(!reads_list(body));
+	error_is("chat must be a list of at most 3 lines, each with "
+	    "username, message and timestamp");
+
+	test("a line that is wrong is named");
+	refuses_line("7", "chat[1] must be an object with username, message "
+	    "and timestamp", "chat[1]");
+	refuses_line("{\"message\":\"\",\"timestamp\":\"2026-03-15T20:30\"}",
+	    "chat[1].username must be a text of 1 to 100 characters",
+	    "chat[1].username");
+	refuses_line("{\"username\":\"\",\"message\":\"\"}",
+	    "chat[1].username must be a text of 1 to 100 characters",
+	    "chat[1].username");
+	refuses_line("{\"username\":\"a\",\"message\":null}",
+	    "chat[1].message must be a text of at most 2000 characters",
+	    "chat[1].message");
+	refuses_line("{\"username\":\"a\",\"message\":\"\"}",
+	    "chat[1].timestamp must be a time in ISO 8601",
+	    "chat[1].timestamp");
+	refuses_line("{\"username\":\"a\",\"message\":\"\","
+	    "\"timestamp\":\"x\"}",
+	    "chat[1].timestamp must be a time in ISO 8601",
+	    "chat[1].timestamp");
 }
 
 static void
@@ -409,6 +582,8 @@ main(void)
 	test_words();
 	test_cursors();
 	test_wholes();
+	test_moments();
+	test_lists();
 	test_paths();
 	test_pages();
 

@@ -8,8 +8,9 @@
 #include "tap.h"
 
 static const struct input_row inputs[] = {
-	{ "id", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "" },
-	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "" },
+	{ "id", INPUT_PATH, INPUT_id, ERR_session_not_found, 1, 0, NULL, "",
+	    0 },
+	{ "since", INPUT_QUERY, INPUT_cursor, ERR_none, 0, 0, NULL, "", 0 },
 	{ .name = NULL }
 };
 static const struct operation_row row = { .name = "held",

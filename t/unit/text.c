@@ -123,6 +123,8 @@ test_utf8(void)
 			is(i, -1);
 	ok(text_is_utf8(text_from("a\0b", 3)));
 	ok(text_is_utf8(TEXT_NONE));
+	is(text_characters(TEXT("a\xc3\xab\xf0\x9f\x98\x80")), 3);
+	is(text_characters(TEXT_NONE), 0);
 	/* Not a byte beyond its end is looked at. */
 	ok(!text_is_utf8(text_from("\xe2\x82\xac", 2)));
 }

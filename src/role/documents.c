@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each document is written into a buffer, whose memory it then keeps.
+ */
+#include "role/documents.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "role/asyncapi.h"
+#include "role/docs_page.h"
+#include "role/openapi.h"
+#include "transport/documents.h"
+
+static text
+made(void (*write)(struct buf *out))
+{
+	struct buf out;
+	size_t len;
+
+	buf_init(&out, BUF_NO_LIMIT);
+	write(&out);
+	len = out.len;
+	return (text_from(buf_take(&out), len));
+}
+
+/* As it is printed: a line. */
+static void
+write_openapi(struct buf *out)
+{
+	openapi_write(out);
+	buf_add_char(out, '\n');
+}
+
+static void
+write_asyncapi(struct buf *out)
+{
+	asyncapi_write(out);
+	buf_add_char(out, '\n');
+}
+
+static struct constant
+document(void (*write)(struct buf *out))
+{
+	return ((struct constant){ .body = made(write),
+	    .is_document = true });
+}
+
+struct documents *
+documents_create(void)
+{
+	struct documents *documents = object_create(struct documents,
+	    DOCUMENTS_MAGIC);
+
+	documents->openapi = document(write_openapi);
+	documents->asyncapi = document(write_asyncapi);
+	documents->page = document(docs_page_write);
+	documents->policy = made(docs_page_write_policy);
+	return (documents);
+}
+
+static void
+forget(text body)
+{
+	mem_free((char *)(uintptr_t)body.at);
+}
+
+static void
+forget_document(struct constant *constant)
+{
+	if (constant->packed != NULL)
+		bytes_give(&constant->packed);
+	forget(constant->body);
+}
+
+void
+documents_destroy(struct documents **given)
+{
+	struct documents *documents = *given;
+
+	*given = NULL;
+	if (documents == NULL)
+		return;
+	object_check(documents, DOCUMENTS_MAGIC);
+	forget_document(&documents->openapi);
+	forget_document(&documents->asyncapi);
+	forget_document(&documents->page);
+	forget(documents->policy);
+	object_free(&documents);
+}
