@@ -81,12 +81,12 @@ SELECT is(c.hash, sha256('a:hello:21s'),
 FROM partyline.chat_log c WHERE c.id = 5;
 SELECT is(c.said_text, t.at(21), 'the moment is shown')
 FROM partyline.chat_log c WHERE c.id = 5;
-SELECT is(s.bytes, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
+SELECT is(s.bytes::bigint, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
     WHERE e.stream = 'session:1')::bigint
     + (SELECT sum(octet_length(c.username) + octet_length(c.message))
     FROM partyline.chat_log c)::bigint, 'its stream weighs what there is')
 FROM partyline.stream s WHERE s.name = 'session:1';
-SELECT is(s.head, 1::bigint, 'nobody is told')
+SELECT is(s.head::bigint, 1::bigint, 'nobody is told')
 FROM partyline.stream s WHERE s.name = 'session:1';
 SELECT is(count(*), 0::bigint, 'there are no live votes')
 FROM partyline.live_vote;

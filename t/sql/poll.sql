@@ -75,7 +75,7 @@ SELECT is(t.said('api.poll_start(t.ctx(), 1)'),
     E'200 {"success":true,"pollStartedAt":"T"}\n' || t.event('poll.start', 1,
     '{"sessionId":1,"pollStartedAt":"T"},"sessionId":1'),
     'started; sessionId is beside the data, too');
-SELECT is(bytes, (SELECT sum(octet_length(payload))
+SELECT is(bytes::bigint, (SELECT sum(octet_length(payload))
     FROM partyline.event e WHERE e.stream = 'session:1')::bigint,
     'and is counted') FROM partyline.stream WHERE name = 'session:1';
 SELECT t.refused('api.poll_start(t.ctx(), 1)', 'PT400', 'poll_running',

@@ -63,7 +63,7 @@ SELECT is(body::json->>'source', 'poll', 'from a poll') FROM t.server(
 WHERE status = 201;
 SELECT is(t.rows_of(1), '1 played stopped, 2 played, 3 playing',
     'each demotes the one before');
-SELECT is(games_played, 3, 'the session counts') FROM partyline.session;
+SELECT is(games_played::int, 3, 'the session counts') FROM partyline.session;
 SELECT is(array_agg(play_count ORDER BY id), '{2,1}', 'so do the games')
 FROM partyline.game;
 SELECT throws_ok($$SELECT t.body(
@@ -110,7 +110,7 @@ SELECT is(t.body('api.session_game_check_stop(t.ctx(), 1, 1)'),
     '"status":"stopped"}', 'stopped');
 SELECT is(t.body('api.session_game_remove(t.ctx(), 1, 2)'),
     '{"message":"Game removed from session successfully"}', 'removed');
-SELECT is(games_played, 2, 'the session counts') FROM partyline.session;
+SELECT is(games_played::int, 2, 'the session counts') FROM partyline.session;
 SELECT is(array_agg(play_count ORDER BY id), '{2,1}', 'the games do not')
 FROM partyline.game;
 

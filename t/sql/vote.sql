@@ -132,7 +132,7 @@ SELECT is(concat_ws('|', v.id, v.session_id, v.game_id, v.username, v.vote,
     v.voted_text, v.created_text = api.iso(v.created_at)),
     '8|1|4|Zo"ë|-1|' || t.at(30) || '|t', 'and the row')
 FROM partyline.live_vote v WHERE v.username LIKE 'Zo%';
-SELECT is(s.bytes, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
+SELECT is(s.bytes::bigint, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
     WHERE e.stream = 'session:1')
     + (SELECT sum(octet_length(v.username)) FROM partyline.live_vote v)::bigint,
     'its stream weighs what there is')
@@ -177,9 +177,9 @@ SELECT is(array_agg(e.request_id ORDER BY e.seq), '{r1,r2,r4,r6,r7}',
     'each with its request') FROM partyline.event e JOIN batch b
 ON b.seq = e.seq WHERE e.stream = 'session:1' AND b.status IS NULL;
 SELECT is(t.totals(), t.counted(), 'the totals are those of the rows');
-SELECT is(s.head, (SELECT max(seq) FROM batch), 'the head is the last')
+SELECT is(s.head::bigint, (SELECT max(seq) FROM batch), 'the head is the last')
 FROM partyline.stream s WHERE s.name = 'session:1';
-SELECT is(s.bytes, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
+SELECT is(s.bytes::bigint, (SELECT sum(octet_length(e.payload)) FROM partyline.event e
     WHERE e.stream = 'session:1')
     + (SELECT sum(octet_length(v.username)) FROM partyline.live_vote v)::bigint,
     'its weight is right')
