@@ -24,6 +24,10 @@ schema_check(const struct db_answer *answer)
 	said = db_field(answer, 0, 1);
 	if (said.at != NULL && !text_to_int64(said, 0, INT32_MAX, &version))
 		return ("the database's schema has no number");
+	/* It was done, whether we can be of use to this database or not. */
+	if (text_is(db_field(answer, 0, 0), TEXT("t")))
+		log_warn("the database was put elsewhere or put back: "
+		    "streams begin a new epoch");
 	if (version < SCHEMA_VERSION)
 		snprintf(why, sizeof why, "the database's schema is %" PRId64
 		    ", this program needs %d: run partyline migrate",
@@ -32,11 +36,7 @@ schema_check(const struct db_answer *answer)
 		snprintf(why, sizeof why, "the database's schema is %" PRId64
 		    ", this program knows %d: it belongs to a newer one",
 		    version, SCHEMA_VERSION);
-	else {
-		if (text_is(db_field(answer, 0, 0), TEXT("t")))
-			log_warn("the database was put elsewhere or put "
-			    "back: streams begin a new epoch");
+	else
 		return (NULL);
-	}
 	return (why);
 }
