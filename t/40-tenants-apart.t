@@ -152,6 +152,24 @@ sub story {
 			'custom.hello', data => $data }, defined $name
 			? { 'Idempotency-Key' => $name } : ()];
 	};
+	my $lead = sub {
+		return ['bot', POST => '/api/sessions/1/voting/leading',
+			{ gameId => $_[0], label => 'Other', votes => 7 }];
+	};
+	my @poll = (
+		$lead->(0), $post->('/1/voting/end'),
+		(map { $post->('/1/voting/start', undef, 'v') } 1, 2),
+		$post->('/1/voting/start'), $lead->(0), @reads,
+		$post->('/1/voting/cancel-end'),
+		$post->('/1/voting/end', { delay => 300 }), @reads,
+		$post->('/1/voting/cancel-end'), $post->('/1/voting/end'),
+		(map { $post->('/1/game-selection', { gameId => $_,
+			source => 'dice' }) } 1, 99999), @reads,
+		(map { ['admin', DELETE => '/api/sessions/1/game-selection'] }
+			1, 2)
+	);
+	my @files = map { ['admin', GET =>
+		"/api/sessions/1/export?format=$_"] } qw(json csv txt);
 	my @tickets = map { ['viewer', POST => '/api/auth/ticket',
 		{ stream => $_ }] } qw(lobby session:1 session:2 session:99
 		control user:1 session: session:1x *), ' lobby', '';
@@ -165,6 +183,7 @@ sub story {
 		(map { $event->(1, { n => $_ }) } 1 .. 3),
 		$event->(1, { n => 4 }, 'k'), $event->(1, { n => 4 }, 'k'),
 		$event->(1, { n => 5 }, 'k'), $event->(2, { n => 6 }, 'k'),
+		@poll, @files,
 		(map { ['viewer', GET => "/api/sessions/1/$_?since=2"] }
 			qw(events stream)),
 		$post->('/1/archive'), ['admin', DELETE => '/api/sessions/1'],
@@ -172,7 +191,7 @@ sub story {
 		$post->('/bulk', { action => 'archive', ids => [1, 2, 3] }),
 		$post->('/1/close', { notes => 'Good night' }, 'k'),
 		$post->('/1/close', { notes => 'Good night' }, 'k'),
-		$post->('/1/close'), @reads, @tagged,
+		$post->('/1/close'), @reads, @tagged, @files,
 		$post->('/1/archive', undef, 'k'), $post->('/1/archive'),
 		$event->(1, {}), @reads, $post->('/1/unarchive'),
 		$event->(1, {}),
