@@ -102,12 +102,31 @@ sub checks {
 my $seq = 0;
 my %session = (lock => "SELECT FROM partyline.session WHERE id = $id FOR
 	UPDATE");
+my %catalog = (
+	undo => sub { sql("DELETE FROM partyline.pack WHERE name = 'Key'") },
+	done => sub { sql("SELECT count(*) FROM partyline.game
+		WHERE pack_name = 'Key'") },
+	never => undef,
+	lock  => "SELECT FROM partyline.counter WHERE tenant_id = 1
+		AND noun = 'game' FOR UPDATE",
+	count => "SELECT last FROM partyline.counter WHERE noun = 'game'",
+);
 my %ended = (
 	%session,
 	done  => sub { head($_[0]) > $seq },
 	never => sub { flags($id, 'false', 'false') },
 );
 my %how = (
+	game_create => {
+		%catalog,
+		body => [map { '{"pack_name":"Key","title":"T","min_players":1,'
+			. "\"max_players\":$_}" } 2, 3],
+	},
+	game_import => {
+		%catalog,
+		body => [map { '{"csvData":"pack_name,title,min_players,'
+			. "max_players\\nKey,T,1,$_\"}" } 2, 3],
+	},
 	poll_end => {
 		%ended,
 		body => ['{"delay":300}', '{"delay":299}'],

@@ -65,14 +65,20 @@ my %wrong = (
 	ids     => [7, undef, [], [0], ['1'], [1.5], [99, 98], [-1], {}],
 	choice  => [7, undef, '', 'nothing', []],
 	integer => ['x', undef, 1.5],
-	boolean => ['x', 1],
+	boolean => ['x', 2],
+	csv     => [7, undef, '', 'x', "title\n\"", "\x{1}"],
 	id      => [0, 'x'],
 );
 my @queries = qw(filter=x filter= limit=x limit=-1 limit=0 limit=2 limit=all
     offset=1 offset=-1 offset=x filter=%zz nothing=1 filter=all&filter=archived
-    limit=1&offset=1);
+    limit=1&offset=1 playerCount=4 enabled=x from=2026-01-01 to=x);
 my %fit = (key => $key, stream => 'lobby', action => 'archive', ids => [99],
-	notes => 'fit', type => 'custom.fit', data => { fit => 1 });
+	notes => 'fit', type => 'custom.fit', data => { fit => 1 },
+	pack_name => 'Fit', title => 'Fit', min_players => 1,
+	max_players => 2, length_minutes => 3, game_type => 'Fitting',
+	secondary_type => 'Fit', ticker => 'FIT', has_audience => 1,
+	family_friendly => 1, enabled => 1, favor_bias => 1,
+	csvData => "pack_name,title,min_players,max_players\nFit,Two,1,2");
 
 # A body that fits, but for what is given.
 sub body {
@@ -133,6 +139,35 @@ sub wrong_calls {
 	return (@steps, wrong_values($row));
 }
 
+# What an admin does with his games. There are 67 in the beginning.
+sub catalog {
+	my @games = map { my $who = $_; map { [$who, GET => "/api/$_"] }
+	    'games', 'games?enabled=true&playerCount=5&drawing=only',
+	    'games/packs', 'games/meta/packs', 'games/1', 'games/68', 'stats',
+	    'stats/trends', 'stats/trends?by=month', 'sessions/1/recap' }
+	    qw(nobody viewer);
+	my $of = sub { return ['admin', $_[0], "/api/games$_[1]", $_[2]] };
+	my $game = { pack_name => 'New', title => "The \x{2603}",
+		min_players => 1, max_players => 2, ticker => 'NEW' };
+
+	return (
+		@games, (map { ['admin', POST => '/api/games', $game,
+			{ 'Idempotency-Key' => 'g' }] } 1, 2),
+		$of->(POST => '', $game), @games,
+		(map { $of->(PATCH => "/$_/toggle") } 1, 2, 2),
+		(map { $of->(PATCH => "/$_/favor", { favor_bias => 1 }) }
+			1, 'packs/New', 'packs/Nowhere'),
+		$of->(PATCH => '/packs/Standalone/toggle', { enabled => 0 }),
+		$of->(PUT => '/3', { %$game, title => 'Another',
+			ticker => '' }), @games,
+		$of->(DELETE => '/68'), $of->(DELETE => '/68'),
+		(map { $of->(POST => '/import/csv', { csvData =>
+			"title,pack_name,min_players,max_players\nA,Fit,$_,2"
+			}) } 1, 2, 3),
+		$of->(GET => '/export/csv'), @games,
+	);
+}
+
 # One evening, and what a client may think of in between.
 sub story {
 	my @reads = map { my $who = $_; map { [$who, GET => "/api/sessions$_"] }
@@ -175,7 +210,7 @@ sub story {
 		control user:1 session: session:1x *), ' lobby', '';
 
 	return (
-		@reads, @tickets,
+		catalog(), @reads, @tickets,
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => 'another' }, 'k'),
@@ -258,6 +293,9 @@ sub form {
 	$text =~ s/^(retry: )\d+$/$1TIME/mg;
 	$text =~ s/^(id: )[0-9a-f]{12}:/$1EPOCH:/mg;
 	$text =~ s/^Date: \w+, .* GMT\r\n/Date: TIME\r\n/m;
+	# Picks are left to chance, and have other lengths.
+	$text =~ s/^(Content-Length: )\d+/$1LENGTH/m
+	    if $text =~ s/"games?":[\[{].*(?=,"poolSize")/PICKED/;
 	$text =~ s/^(etag: )"[0-9a-f]{32}((?:-gz)?")/$1"TAG$2/m;
 	return $text;
 }
@@ -371,12 +409,14 @@ subtest 'the same script in two at once, and in one alone' => sub {
 	is_deeply([sort keys %wrong], \@names, 'and is refused');
 	my %statuses = map { $_->[1] => 1 } @{ $told{alone} };
 	is_deeply([sort keys %statuses], [qw(200 201 204 304 400 401 403 404
-		405 415 422)], 'in every way, and nothing fails');
+		405 409 415 422)], 'in every way, and nothing fails');
 	my ($first) = grep { $_->[1] == 201 && $_->[0] =~
 		m{^admin POST /api/sessions } } @{ $told{left} };
 	like($first->[2], qr/\{"id":1,/, 'ids begin at 1');
-	is((grep { $_->[2] =~ /left|right|\.example/ } map { @$_ }
-		values %told), 0, 'no name of a tenant is told');
+	# What documents everything is the same for all of them.
+	is((grep { $_->[2] =~ /left|right|\.example/ && $_->[0] !~
+		m{ /(?:docs|openapi|asyncapi)\b} } map { @$_ } values %told),
+		0, 'no name of a tenant is told');
 };
 
 # Rows of a tenant by table, and what of them should be the same.
