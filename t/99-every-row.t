@@ -19,9 +19,7 @@ use T::Table;
 my %later = (
 	option  => {},
 	error   => {},
-	counter => {
-		sock_drops => 'no event without a number is told yet',
-	},
+	counter => {},
 	fault   => {},
 	command => {},
 	operation => {},
