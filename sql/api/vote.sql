@@ -344,22 +344,26 @@ BEGIN
 END
 $$;
 
--- Takes the votes of sessions that are about to be removed out of the games'
--- totals, those of the chat as well. The sessions are locked.
-CREATE FUNCTION api.votes_uncount(ctx api.ctx, sessions bigint[])
+-- Removes the votes of sessions that are about to be removed, and takes them
+-- out of the games' totals, those of the chat as well. The sessions are
+-- locked.
+CREATE FUNCTION api.votes_remove(ctx api.ctx, sessions bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	games bigint[];
 	ups bigint[];
 	downs bigint[];
 BEGIN
+	WITH gone AS (
+		DELETE FROM partyline.live_vote v
+		WHERE v.tenant_id = ctx.tenant
+		    AND v.session_id = ANY (sessions)
+		RETURNING v.game_id, v.vote)
 	SELECT array_agg(t.game_id), array_agg(-t.ups), array_agg(-t.downs)
 	INTO games, ups, downs
 	FROM (SELECT v.game_id, count(*) FILTER (WHERE v.vote = 1) AS ups,
 		count(*) FILTER (WHERE v.vote = -1) AS downs
-	    FROM (SELECT l.game_id, l.vote FROM partyline.live_vote l
-		WHERE l.tenant_id = ctx.tenant
-		    AND l.session_id = ANY (sessions)
+	    FROM (SELECT g.game_id, g.vote FROM gone g
 		UNION ALL
 		SELECT c.game_id, c.vote FROM partyline.chat_log c
 		WHERE c.tenant_id = ctx.tenant

@@ -9,7 +9,7 @@ CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
     'catalog_due', 'host', 'installation', 'schema_version', 'secret',
     'seed_games', 'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
-CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency',
+CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency', 'live_vote',
     'session', 'stream', 'tenant', 'tenant_host', 'ticket',
     'token_revocation'])::name AS name;
 CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
