@@ -23,6 +23,13 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    coalesce(id::text, 'null'), what, to_json(why))
 $$;
 
+-- All that was changed in a row; NULL where nothing was.
+CREATE FUNCTION api.import_changes(noun text, id bigint, changes text[])
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT string_agg(api.import_note(noun, id, 'changed', c), ',')
+	FROM unnest(changes) c
+$$;
+
 CREATE FUNCTION api.import_tell(done api.imported, note text)
 RETURNS api.imported LANGUAGE plpgsql STABLE AS $$
 BEGIN

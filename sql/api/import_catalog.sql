@@ -115,11 +115,12 @@ BEGIN
 END
 $$;
 
--- A game as it is to be stored, with what had to be changed for that.
+-- A game as it is to be stored, and what had to be changed for that.
 CREATE FUNCTION api.import_game_fit(ctx api.ctx, game partyline.game,
-    INOUT done api.imported, OUT fit partyline.game)
+    OUT fit partyline.game, OUT note text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
+	changes text[];
 	other bigint;
 BEGIN
 	fit := game;
@@ -138,30 +139,28 @@ BEGIN
 	fit.secondary_type := nullif(fit.secondary_type, '');
 	IF fit.max_players < fit.min_players THEN
 		fit.max_players := fit.min_players;
-		done := api.import_tell(done, api.import_note('games',
-		    fit.id, 'changed', format('max_players was less than '
-		    'min_players: taken as %s', fit.min_players)));
+		changes := changes || format('max_players was less than '
+		    'min_players: taken as %s', fit.min_players);
 	END IF;
 	SELECT g.id INTO other FROM partyline.game g
 	WHERE g.tenant_id = ctx.tenant AND g.pack_name = fit.pack_name
 	    AND g.title = fit.title AND g.id <> fit.id;
 	IF FOUND THEN
 		fit.title := concat(fit.title, ' (', fit.id, ')');
-		done := api.import_tell(done, api.import_note('games',
-		    fit.id, 'changed', format('game %s has the same pack and '
-		    'title: this one is called %s', other, fit.title)));
+		changes := changes || format('game %s has the same pack and '
+		    'title: this one is called %s', other, fit.title);
 	END IF;
 	SELECT g.id INTO other FROM partyline.game g
 	WHERE g.tenant_id = ctx.tenant AND upper(g.ticker) = fit.ticker
 	    AND g.id <> fit.id;
 	IF FOUND THEN
-		done := api.import_tell(done, api.import_note('games',
-		    fit.id, 'changed', format('game %s has the ticker %s: '
-		    'left empty', other, fit.ticker)));
+		changes := changes || format('game %s has the ticker %s: '
+		    'left empty', other, fit.ticker);
 		fit.ticker := NULL;
 	END IF;
 	fit.bytes := api.game_bytes(fit.pack_name, fit.title, fit.game_type,
 	    fit.secondary_type, fit.ticker);
+	note := api.import_changes('games', fit.id, changes);
 END
 $$;
 
@@ -170,26 +169,35 @@ CREATE FUNCTION api.import_games(ctx api.ctx, rows text, played bigint[],
     voted bigint[], said bigint[])
 RETURNS api.imported LANGUAGE plpgsql AS $$
 DECLARE
-	done api.imported := ROW('{}', 0, 0, NULL);
+	ids bigint[] := '{}';
+	notes text[] := '{}';
+	added bigint := 0;
+	updated bigint := 0;
 	here jsonb := api.import_counted_here(ctx, played, voted, said);
 	counted jsonb;
+	given record;
 	fitted record;
 	game partyline.game;
 	old partyline.game;
 BEGIN
-	FOR game IN SELECT * FROM json_populate_recordset(
-	    NULL::partyline.game, rows::json) g ORDER BY g.id LOOP
+	FOR given IN SELECT g AS game,
+	    row_number() OVER (PARTITION BY g.id) > 1 AS is_second
+	    FROM json_populate_recordset(NULL::partyline.game, rows::json) g
+	    ORDER BY g.id LOOP
+		game := given.game;
 		SELECT * INTO old FROM partyline.game g
 		WHERE g.tenant_id = ctx.tenant AND g.id = game.id;
-		IF game.id = ANY (done.ids) OR old.created_at <>
+		IF given.is_second OR old.created_at <>
 		    coalesce(game.created_at, 'epoch') THEN
-			done := api.import_tell(done, api.import_note('games',
-			    game.id, 'left_out', 'another game has its id'));
+			notes := notes || api.import_note('games', game.id,
+			    'left_out', 'another game has its id');
 			CONTINUE;
 		END IF;
-		fitted := api.import_game_fit(ctx, game, done);
-		done := fitted.done;
+		fitted := api.import_game_fit(ctx, game);
 		game := fitted.fit;
+		IF fitted.note IS NOT NULL THEN
+			notes := notes || fitted.note;
+		END IF;
 		game.tenant_id := ctx.tenant;
 		counted := here->(game.id::text);
 		game.play_count := game.play_count
@@ -197,10 +205,10 @@ BEGIN
 		game.upvotes := game.upvotes + coalesce((counted->>1)::int, 0);
 		game.downvotes := game.downvotes
 		    + coalesce((counted->>2)::int, 0);
-		done.ids := done.ids || game.id;
+		ids := ids || game.id;
 		IF old.id IS NULL THEN
 			INSERT INTO partyline.game SELECT game.*;
-			done.added := done.added + 1;
+			added := added + 1;
 		ELSIF old IS DISTINCT FROM game THEN
 			UPDATE partyline.game g
 			SET pack_name = game.pack_name, title = game.title,
@@ -218,9 +226,10 @@ BEGIN
 			    enabled = game.enabled,
 			    favor_bias = game.favor_bias, bytes = game.bytes
 			WHERE g.tenant_id = ctx.tenant AND g.id = game.id;
-			done.updated := done.updated + 1;
+			updated := updated + 1;
 		END IF;
 	END LOOP;
-	RETURN done;
+	RETURN ROW(ids, added, updated,
+	    nullif(array_to_string(notes, ','), ''));
 END
 $$;

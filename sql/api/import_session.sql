@@ -6,7 +6,7 @@
 -- active is newer. has_poll: NULL where the file does not say.
 CREATE FUNCTION api.import_session_fit(games bigint[],
     session partyline.session, is_last boolean, has_poll boolean,
-    INOUT done api.imported, OUT fit partyline.session)
+    OUT fit partyline.session, OUT note text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	changes text[];
@@ -72,9 +72,7 @@ BEGIN
 	fit.closed_text := api.iso(fit.closed_at);
 	fit.poll_started_text := api.iso(fit.poll_started_at);
 	fit.poll_ending_text := api.iso(fit.poll_ending_at);
-	done := api.import_tell(done, (SELECT string_agg(
-	    api.import_note('sessions', session.id, 'changed', c), ',')
-	    FROM unnest(changes) c));
+	note := api.import_changes('sessions', session.id, changes);
 END
 $$;
 
@@ -83,7 +81,10 @@ $$;
 CREATE FUNCTION api.import_sessions(ctx api.ctx, rows text, games bigint[])
 RETURNS api.imported LANGUAGE plpgsql AS $$
 DECLARE
-	done api.imported := ROW('{}', 0, 0, NULL);
+	ids bigint[] := '{}';
+	notes text[] := '{}';
+	added bigint := 0;
+	updated bigint := 0;
 	given record;
 	fitted record;
 	session partyline.session;
@@ -92,6 +93,7 @@ DECLARE
 BEGIN
 	-- Who is closed makes room for who is active.
 	FOR given IN SELECT s AS session, j.value->>'poll_active' AS has_poll,
+		row_number() OVER (PARTITION BY s.id) > 1 AS is_second,
 		row_number() OVER (PARTITION BY coalesce(s.is_active,
 		    s.closed_at IS NULL) ORDER BY s.created_at DESC NULLS LAST,
 		    s.id DESC) = 1 AS is_last
@@ -102,23 +104,25 @@ BEGIN
 		SELECT * INTO old FROM partyline.session s
 		WHERE s.tenant_id = ctx.tenant AND s.id = session.id;
 		fitted := api.import_session_fit(games, session,
-		    given.is_last, given.has_poll::boolean, done);
-		done := fitted.done;
+		    given.is_last, given.has_poll::boolean);
 		session := fitted.fit;
-		IF session.id = ANY (done.ids)
-		    OR old.created_at <> session.created_at THEN
-			done := api.import_tell(done, api.import_note(
-			    'sessions', session.id, 'left_out',
-			    'another session has its id'));
+		IF fitted.note IS NOT NULL THEN
+			notes := notes || fitted.note;
+		END IF;
+		IF given.is_second OR old.created_at
+		    <> session.created_at THEN
+			notes := notes || api.import_note('sessions',
+			    session.id, 'left_out',
+			    'another session has its id');
 			CONTINUE;
 		END IF;
 		IF session.is_active AND NOT old.is_active THEN
-			done := api.import_tell(done, api.import_note(
-			    'sessions', session.id, 'changed',
-			    'it was closed here: it stays closed'));
+			notes := notes || api.import_note('sessions',
+			    session.id, 'changed',
+			    'it was closed here: it stays closed');
 			session.closed_at := old.closed_at;
 			fitted := api.import_session_fit(games, session,
-			    false, false, NULL);
+			    false, false);
 			session := fitted.fit;
 		END IF;
 		SELECT s.id INTO active FROM partyline.session s
@@ -131,18 +135,19 @@ BEGIN
 		END IF;
 		session.tenant_id := ctx.tenant;
 		session.games_played := coalesce(old.games_played, 0);
-		done.ids := done.ids || session.id;
+		ids := ids || session.id;
 		IF old.id IS NULL THEN
 			INSERT INTO partyline.session SELECT session.*;
 			PERFORM api.stream_create(ctx,
 			    'session:' || session.id);
-			done.added := done.added + 1;
+			added := added + 1;
 		ELSIF old IS DISTINCT FROM session THEN
 			PERFORM api.import_session_put(session);
-			done.updated := done.updated + 1;
+			updated := updated + 1;
 		END IF;
 	END LOOP;
-	RETURN done;
+	RETURN ROW(ids, added, updated,
+	    nullif(array_to_string(notes, ','), ''));
 END
 $$;
 
@@ -170,7 +175,7 @@ $$;
 -- the session that plays came later.
 CREATE FUNCTION api.import_played_fit(ctx api.ctx,
     played partyline.session_game, is_last boolean,
-    INOUT done api.imported, OUT fit partyline.session_game)
+    OUT fit partyline.session_game, OUT note text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	session partyline.session;
@@ -207,9 +212,7 @@ BEGIN
 		changes := changes || 'nobody watches its room any more: '
 		    'stopped'::text;
 	END IF;
-	done := api.import_tell(done, (SELECT string_agg(
-	    api.import_note('session_games', played.id, 'changed', c), ',')
-	    FROM unnest(changes) c));
+	note := api.import_changes('session_games', played.id, changes);
 END
 $$;
 
@@ -227,7 +230,10 @@ CREATE FUNCTION api.import_session_games(ctx api.ctx, rows text,
     sessions bigint[], games bigint[])
 RETURNS api.imported LANGUAGE plpgsql AS $$
 DECLARE
-	done api.imported := ROW('{}', 0, 0, NULL);
+	ids bigint[] := '{}';
+	notes text[] := '{}';
+	added bigint := 0;
+	updated bigint := 0;
 	given record;
 	fitted record;
 	played partyline.session_game;
@@ -238,7 +244,8 @@ BEGIN
 	FOR given IN SELECT s AS played, row_number() OVER (
 		PARTITION BY s.session_id, s.status
 		ORDER BY s.played_at DESC NULLS LAST, s.id DESC) = 1
-		AS is_last
+		AS is_last,
+		row_number() OVER (PARTITION BY s.id) > 1 AS is_second
 	    FROM json_populate_recordset(NULL::partyline.session_game,
 		rows::json) s
 	    ORDER BY coalesce(s.status = 'playing', false), s.id LOOP
@@ -249,10 +256,12 @@ BEGIN
 		WHERE s.tenant_id = ctx.tenant AND s.id = played.id;
 		IF why IS NULL THEN
 			fitted := api.import_played_fit(ctx, played,
-			    given.is_last, done);
-			done := fitted.done;
+			    given.is_last);
 			played := fitted.fit;
-			IF played.id = ANY (done.ids) OR old.session_id
+			IF fitted.note IS NOT NULL THEN
+				notes := notes || fitted.note;
+			END IF;
+			IF given.is_second OR old.session_id
 			    <> played.session_id OR old.game_id
 			    <> played.game_id OR old.played_at
 			    <> played.played_at THEN
@@ -260,14 +269,14 @@ BEGIN
 			END IF;
 		END IF;
 		IF why IS NOT NULL THEN
-			done := api.import_tell(done, api.import_note(
-			    'session_games', played.id, 'left_out', why));
+			notes := notes || api.import_note('session_games',
+			    played.id, 'left_out', why);
 			CONTINUE;
 		END IF;
-		done.ids := done.ids || played.id;
+		ids := ids || played.id;
 		IF old.id IS NULL THEN
 			INSERT INTO partyline.session_game SELECT played.*;
-			done.added := done.added + 1;
+			added := added + 1;
 		ELSIF old IS DISTINCT FROM played THEN
 			UPDATE partyline.session_game s
 			SET manually_added = played.manually_added,
@@ -277,10 +286,11 @@ BEGIN
 			    player_count_check_status =
 				played.player_count_check_status
 			WHERE s.tenant_id = ctx.tenant AND s.id = played.id;
-			done.updated := done.updated + 1;
+			updated := updated + 1;
 		END IF;
 	END LOOP;
-	RETURN done;
+	RETURN ROW(ids, added, updated,
+	    nullif(array_to_string(notes, ','), ''));
 END
 $$;
 
