@@ -16,6 +16,7 @@ use JSON::PP ();
 use POSIX    ();
 use Test::More;
 use T::Client;
+use T::Night;
 use T::Server;
 use T::Table;
 use T::Wait;
@@ -119,61 +120,6 @@ sub wrong_values {
 	return @steps;
 }
 
-# What is picked, played, voted and said in the session that goes on.
-sub game_night {
-	my $time = '2026-01-01T20:00:00.000Z';
-	my $keyed = sub { return { 'Idempotency-Key' => $_[0] } };
-	my $in = sub {
-		my ($method, $path, $body, $key) = @_;
-		return ['admin', $method, "/api/sessions/1/$path", $body,
-			defined $key ? $keyed->($key) : ()];
-	};
-	my $vote = sub {
-		my ($name, %more) = @_;
-		return ['bot', POST => '/api/votes/live', { username => $name,
-			vote => 'up', timestamp => $time, %more },
-			$keyed->($name)];
-	};
-	my $chat = sub {
-		return ['bot', POST => '/api/sessions/1/chat-import',
-			{ chatData => [{ username => 'Zoe', timestamp => $time,
-			message => 'thisgame++' }] }, $keyed->($_[0])];
-	};
-	my @seen = map { my $who = $_; map { [$who, GET => "/api/$_"] }
-		'votes', map { "sessions/1/$_" } qw(games votes recap
-		games/1/status-live games/2/status-live games/3/status-live) }
-	    qw(nobody viewer);
-
-	return (
-		@seen, (map { ['nobody', POST => '/api/pick', { sessionId => 1,
-			%$_ }] } {}, { count => 5 }, { playerCount => 99999 }),
-		$in->(POST => 'game-selection',
-			{ gameId => 2, source => 'dice' }, 'select'),
-		$in->(DELETE => 'game-selection'),
-		$in->(DELETE => 'game-selection'),
-		(map { $in->(POST => 'games', { game_id => 2 }, 'add') } 1, 2),
-		$in->(POST => 'games', { game_id => 4, room_code => 'QX7Z' }),
-		$in->(PATCH => 'games/1/status', { status => 'playing' }),
-		$in->(PATCH => 'games/1/room-code', { room_code => 'AB12' }),
-		$in->(PATCH => 'games/1/player-count', { player_count => 5 }),
-		$in->(POST => 'games/1/start-player-check', {}, 'start'),
-		$in->(POST => 'games/1/stop-player-check', {}, 'stop'),
-		$in->(POST => 'games/2/start-player-check'), @seen,
-		(map { $vote->($_, ticker => 'HEAR') } qw(Zoe Zoe Max)),
-		(map { $vote->($_, ticker => 'NONE') } qw(Ida)),
-		$vote->('Eva'), (map { $chat->($_) } qw(chat chat more)),
-		$in->(POST => 'voting/start', {}, 'poll'),
-		$in->(POST => 'voting/leading',
-			{ gameId => 2, label => 'Two', votes => 3 }),
-		$in->(POST => 'voting/end', { delay => 300 }),
-		$in->(POST => 'voting/cancel-end'),
-		$in->(POST => 'voting/end'), $in->(POST => 'voting/end'),
-		(map { $in->(DELETE => 'games/2') } 1, 2), @seen,
-		(map { ['admin', GET => "/api/sessions/1/export?format=$_"] }
-			qw(json txt csv x)),
-	);
-}
-
 # What can be wrong with any operation, where it does no harm: there is no
 # session 99.
 sub wrong_calls {
@@ -273,7 +219,7 @@ sub story {
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => 'another' }, 'k'),
-		$post->('', {}), game_night(), @reads, @tagged, @tickets,
+		$post->('', {}), T::Night::steps(), @reads, @tagged, @tickets,
 		(map { $event->(1, { n => $_ }) } 1 .. 3),
 		$event->(1, { n => 4 }, 'k'), $event->(1, { n => 4 }, 'k'),
 		$event->(1, { n => 5 }, 'k'), $event->(2, { n => 6 }, 'k'),
