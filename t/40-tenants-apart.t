@@ -147,30 +147,23 @@ sub wrong_calls {
 # What an admin does with his games. There are 67 in the beginning.
 sub catalog {
 	my @games = map { my $who = $_; map { [$who, GET => "/api/$_"] }
-	    'games', 'games?enabled=true&playerCount=5&drawing=only',
-	    'games/packs', 'games/meta/packs', 'games/1', 'games/68', 'stats',
-	    'stats/trends', 'stats/trends?by=month', 'sessions/1/recap' }
+	    qw(games games?playerCount=5&drawing=only games/packs stats games/1
+	    games/meta/packs games/68 stats/trends sessions/1/recap) }
 	    qw(nobody viewer);
 	my $of = sub { return ['admin', $_[0], "/api/games$_[1]", $_[2]] };
 	my $game = { pack_name => 'New', title => "The \x{2603}",
 		min_players => 1, max_players => 2, ticker => 'NEW' };
 
-	return (
-		@games, (map { ['admin', POST => '/api/games', $game,
-			{ 'Idempotency-Key' => 'g' }] } 1, 2),
-		$of->(POST => '', $game), @games,
-		(map { $of->(PATCH => "/$_/toggle") } 1, 2, 2),
-		(map { $of->(PATCH => "/$_/favor", { favor_bias => 1 }) }
-			1, 'packs/New', 'packs/Nowhere'),
+	return (@games, (map { ['admin', POST => '/api/games', $game, {
+			'Idempotency-Key' => 'g' }] } 1, 2), @games,
+		$of->(POST => '', $game), $of->(PATCH => '/2/toggle'),
+		(map { $of->(PATCH => "/$_/favor", { favor_bias => 1 }) } 1,
+			'packs/New'),
 		$of->(PATCH => '/packs/Standalone/toggle', { enabled => 0 }),
-		$of->(PUT => '/3', { %$game, title => 'Another',
-			ticker => '' }), @games,
-		$of->(DELETE => '/68'), $of->(DELETE => '/68'),
-		(map { $of->(POST => '/import/csv', { csvData =>
-			"title,pack_name,min_players,max_players\nA,Fit,$_,2"
-			}) } 1, 2, 3),
-		$of->(GET => '/export/csv'), @games,
-	);
+		$of->(PUT => '/3', { %$game, title => 'T', ticker => '' }),
+		@games, (map { $of->(DELETE => '/68') } 1, 2),
+		(map { $of->(POST => '/import/csv', { csvData => $_ }) } 'x',
+			$fit{csvData}), $of->(GET => '/export/csv'), @games);
 }
 
 # One evening, and what a client may think of in between.
