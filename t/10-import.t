@@ -1,9 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# partyline import sqlite: databases of today's server of several ages, what
-# is wrong with them, what is no such database, tenants that are in use; and
-# that FILE and all beside it stay as they were.
+# partyline import sqlite: what today's server has kept, of several ages, with
+# values that cannot be, into tenants that are in use, and again.
 
 use strict;
 use warnings;
@@ -11,148 +10,11 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(sha256_hex);
-use File::Temp ();
-use JSON::PP   ();
 use Test::More;
 use T::Command;
 use T::Db;
+use T::OldServer;
 use T::Sql;
-
-my $json = JSON::PP->new->utf8->canonical;
-my $dir  = File::Temp->newdir('partyline-i-XXXXXX', TMPDIR => 1);
-my $made = 0;
-
-# The tables as they are today, and as they once were.
-my %tables = (
-	games => 'id INTEGER PRIMARY KEY AUTOINCREMENT, pack_name TEXT,
-		title TEXT, min_players INTEGER, max_players INTEGER,
-		length_minutes INTEGER, has_audience INTEGER DEFAULT 0,
-		family_friendly INTEGER DEFAULT 0, game_type TEXT,
-		secondary_type TEXT, play_count INTEGER DEFAULT 0,
-		popularity_score INTEGER DEFAULT 0, enabled INTEGER DEFAULT 1,
-		created_at TEXT DEFAULT CURRENT_TIMESTAMP,
-		favor_bias INTEGER DEFAULT 0, upvotes INTEGER DEFAULT 0,
-		downvotes INTEGER DEFAULT 0, ticker TEXT',
-	packs => 'id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,
-		favor_bias INTEGER DEFAULT 0,
-		created_at TEXT DEFAULT CURRENT_TIMESTAMP',
-	sessions => 'id INTEGER PRIMARY KEY AUTOINCREMENT,
-		created_at TEXT DEFAULT CURRENT_TIMESTAMP, closed_at TEXT,
-		is_active INTEGER DEFAULT 1, notes TEXT,
-		archived INTEGER DEFAULT 0, pending_game_id INTEGER,
-		pending_game_source TEXT, poll_active INTEGER DEFAULT 0,
-		poll_started_at TEXT, poll_ending_at TEXT,
-		poll_leading_game_id INTEGER, poll_leading_label TEXT,
-		poll_leading_votes INTEGER',
-	session_games => 'id INTEGER PRIMARY KEY AUTOINCREMENT,
-		session_id INTEGER, game_id INTEGER,
-		played_at TEXT DEFAULT CURRENT_TIMESTAMP,
-		manually_added INTEGER DEFAULT 0, status TEXT DEFAULT "playing",
-		room_code TEXT, player_count INTEGER,
-		player_count_check_status TEXT, source TEXT',
-	chat_logs => 'id INTEGER PRIMARY KEY AUTOINCREMENT,
-		session_id INTEGER, chatter_name TEXT, message TEXT,
-		timestamp TEXT, parsed_vote TEXT, message_hash TEXT',
-	live_votes => 'id INTEGER PRIMARY KEY AUTOINCREMENT,
-		session_id INTEGER, game_id INTEGER, username TEXT,
-		vote_type INTEGER, timestamp TEXT,
-		created_at TEXT DEFAULT CURRENT_TIMESTAMP',
-	webhooks => 'id INTEGER PRIMARY KEY, name TEXT, url TEXT',
-	webhook_logs => 'id INTEGER PRIMARY KEY, webhook_id INTEGER',
-);
-
-# Those of the first server, and of the one before archives, polls and tickers.
-my %first = (
-	games => [qw(favor_bias upvotes downvotes ticker created_at)],
-	sessions => [qw(archived pending_\w+ poll_\w+)],
-	session_games => [qw(room_code player_count
-		player_count_check_status source)],
-	packs => 1, live_votes => 1, webhooks => 1, webhook_logs => 1,
-	chat_logs => ['message_hash'],
-);
-my %middle = (
-	games => ['ticker'], sessions => [qw(archived pending_\w+ poll_\w+)],
-	session_games => ['source'],
-);
-
-sub sqlite {
-	my ($path, $sql) = @_;
-
-	open my $to, '|-:utf8', 'sqlite3', '-bail', $path or die "sqlite3: $!\n";
-	print $to $sql;
-	close $to or die "sqlite3 refuses: $sql\n";
-	return $path;
-}
-
-# A database with these tables, but for what is without; then the statements.
-sub database {
-	my ($without, @statements) = @_;
-	my $path = "$dir/" . ++$made . '.db';
-	my $sql  = '';
-
-	for my $name (sort keys %tables) {
-		my $columns = $tables{$name} =~ s/\s+/ /gr;
-		my $gone    = $without->{$name};
-
-		next if defined $gone && !ref $gone;
-		$columns =~ s/, $_ [^,]*//g for @{ $gone // [] };
-		$sql .= "CREATE TABLE $name ($columns);\n";
-	}
-	return sqlite($path, $sql . join '', map { "$_;\n" } @statements);
-}
-
-sub import_of {
-	my ($db, $path, @flags) = @_;
-
-	return partyline('import', 'sqlite', $path, '--set',
-		'database_url=' . $db->url, @flags);
-}
-
-# The report, with what stands in tables by name, after nothing was complained
-# of. A note is "table id what: why".
-sub imported {
-	my ($db, $path, @flags) = @_;
-	my $said = import_of($db, $path, '--json', @flags);
-
-	is($said->{exit}, 0, 'exit code') or diag($said->{err});
-	is($said->{err}, '', 'nothing to complain of');
-	my $report = eval { $json->decode($said->{out}) } // {};
-	my %tables = map { my $t = $_; $t->{table} => join ' ', map {
-		$t->{$_} } qw(read added updated same left_out) }
-	    @{ $report->{tables} };
-
-	return { %tables, notes => [map { join ' ', $_->{table},
-		defined $_->{id} ? $_->{id} : (), "$_->{what}: $_->{why}" }
-		@{ $report->{notes} }] };
-}
-
-sub refused {
-	my ($db, $path, $exit, $pattern, $name, @flags) = @_;
-	my $before = everything($db);
-	my $said   = import_of($db, $path, @flags);
-
-	is($said->{exit}, $exit, "$name: exit code");
-	like($said->{err}, $pattern, "$name: told");
-	is($said->{out}, '', "$name: nothing else");
-	is(everything($db), $before, "$name: nothing done");
-	return;
-}
-
-my @ours = qw(pack game session session_game live_vote chat_log counter
-    stream event);
-
-sub everything {
-	my ($db) = @_;
-
-	return join "\n", map { $db->query("SELECT string_agg(t::text, '|'
-		ORDER BY t::text) FROM partyline.$_ t") } @ours;
-}
-
-sub rows {
-	my ($db, $sql) = @_;
-
-	return [split /\n/, $db->query($sql)];
-}
 
 sub counters {
 	my ($db, $tenant) = @_;
@@ -161,47 +23,6 @@ sub counters {
 		noun) FROM partyline.counter WHERE tenant_id = "
 		. ($tenant // 1) . " AND noun <> 'admin'");
 }
-
-my @night = (
-	q{INSERT INTO games (id, pack_name, title, min_players, max_players,
-		length_minutes, has_audience, family_friendly, game_type,
-		play_count, popularity_score, upvotes, downvotes, enabled,
-		favor_bias, ticker, created_at) VALUES
-		(3, 'Party Pack 7', 'Quiplash 3', 3, 8, 15, 1, 1, 'Writing',
-		4, 1, 3, 2, 1, 1, 'qip', '2025-10-01 10:00:00'),
-		(9, 'Party Pack 3', 'Tee K.O.', 3, 8, NULL, 1, 0, 'Drawing',
-		1, 0, 0, 0, 0, 0, NULL, '2025-10-01 10:00:00')},
-	q{INSERT INTO packs VALUES (2, 'Party Pack 7', -1,
-		'2025-10-01 10:00:01'), (5, 'Party Pack 3', 0,
-		'2025-10-01 10:00:01'), (6, 'Party Pack 1', 0, NULL)},
-	q{INSERT INTO sessions (id, created_at, closed_at, is_active, notes,
-		archived) VALUES (4, '2026-01-02 19:00:00',
-		'2026-01-02 23:30:00', 0, 'Zoë wins', 1)},
-	q{INSERT INTO sessions (id, created_at, is_active, pending_game_id,
-		pending_game_source, poll_active, poll_started_at,
-		poll_leading_game_id, poll_leading_label, poll_leading_votes)
-		VALUES (7, '2026-01-09T19:00:00.250Z', 1, 9, 'dice', 1,
-		'2026-01-09 19:10:00', 9, 'Tee K.O.', 5)},
-	q{INSERT INTO session_games VALUES
-		(11, 4, 3, '2026-01-02 19:05:00', 0, 'played', 'ABCD', 6,
-		'completed', 'poll'),
-		(12, 4, 9, '2026-01-02 20:05:00', 1, 'skipped', NULL, NULL,
-		NULL, NULL),
-		(15, 7, 3, '2026-01-09 19:05:00', 0, 'playing', 'WXYZ', NULL,
-		'monitoring', NULL)},
-	q{INSERT INTO live_votes VALUES
-		(1, 4, 3, 'Ann', 1, '2026-01-02T19:06:00.5Z',
-		'2026-01-02 19:06:01'),
-		(2, 4, 3, 'Bob', -1, '2026-01-02 19:06:02',
-		'2026-01-02 19:06:02')},
-	q{INSERT INTO chat_logs VALUES (21, 4, 'Ann', 'thisgame++ yes',
-		'2026-01-02T20:06:00Z', '1', '}
-		. sha256_hex('Ann:thisgame++ yes:2026-01-02T20:06:00Z')
-		. q{'), (22, 4, 'Bob', 'hi', '2026-01-02T20:06:01Z', NULL, '}
-		. sha256_hex('Bob:hi:2026-01-02T20:06:01Z') . q{')},
-	q{INSERT INTO webhooks VALUES (1, 'bot', 'http://127.0.0.1/')},
-	q{UPDATE sqlite_sequence SET seq = 40 WHERE name = 'sessions'},
-);
 
 subtest 'a night of today' => sub {
 	my $db   = T::Db->new;
@@ -306,4 +127,306 @@ webhooks: not carried: webhooks have to be made anew
 packs 6: left out: no game is in it
 END
 };
+
+# Databases of older servers: the same night, in fewer columns.
+subtest 'older ones' => sub {
+	my $game = q{INSERT INTO games (id, pack_name, title, min_players,
+		max_players) VALUES (3, 'Party Pack 7', 'Quiplash 3', 3, 8)};
+	my $session = q{INSERT INTO sessions (id, created_at, is_active)
+		VALUES (7, '2025-11-01 19:00:00', 1)};
+	my $played = q{INSERT INTO session_games (id, session_id, game_id,
+		played_at, manually_added) VALUES (15, 7, 3,
+		'2025-11-01 19:05:00', 1)};
+	my $db   = T::Db->new;
+	my $done = imported($db, database(\%first, $game, $session, $played,
+		q{INSERT INTO chat_logs VALUES (1, 7, 'Ann', 'thisgame--',
+		'2025-11-01 19:06:00', NULL)}));
+
+	is_deeply([@$done{qw(games packs sessions session_games live_votes
+		chat_logs)}], ['1 1 0 0 0', '0 0 0 0 0', '1 1 0 0 0',
+		'1 1 0 0 0', '0 0 0 0 0', '1 1 0 0 0'], 'of the first');
+	is_deeply([grep { !/^games replaced/ } @{ $done->{notes} }], [
+		'packs not_carried: the file has no such table',
+		'live_votes not_carried: the file has no such table'],
+		'what it had not');
+	is($db->query('SELECT source, status FROM partyline.session_game'),
+		'manual|playing', 'added by hand');
+	is($db->query('SELECT name, favor_bias FROM partyline.pack'),
+		'Party Pack 7|0', 'its packs are those of its games');
+	is($db->query('SELECT created_text FROM partyline.game'),
+		'1970-01-01T00:00:00.000Z', 'nobody knows since when');
+	is($db->query(q{SELECT vote, game_id, encode(hash, 'hex')
+		FROM partyline.chat_log}), '-1|3|'
+		. sha256_hex('Ann:thisgame--:2025-11-01T19:06:00.000Z'),
+		'chat without hashes');
+
+	$db   = T::Db->new;
+	$done = imported($db, database(\%middle, $game, $session, $played));
+	is_deeply([@$done{qw(games sessions session_games)}],
+		[('1 1 0 0 0') x 3], 'of the one between');
+	$done = imported($db, database({}, $game . q{; UPDATE games SET
+		created_at = (SELECT created_at FROM games), ticker = 'QIP'},
+		$session . q{; UPDATE sessions SET is_active = 0, closed_at =
+		'2025-11-01 23:00:00', archived = 1}, $played));
+	is($done->{sessions}, '1 0 1 0 0', 'the same, updated since');
+	is($db->query('SELECT archived, closed_text FROM partyline.session'),
+		't|2025-11-01T23:00:00.000Z', 'it is archived now');
+};
+
+subtest 'values that cannot be' => sub {
+	my $db   = T::Db->new;
+	my $path = database({}, q{INSERT INTO games (id, pack_name, title,
+		min_players, max_players, length_minutes, has_audience,
+		family_friendly, enabled, favor_bias, ticker, play_count,
+		created_at) VALUES
+		(1, 'P', 'A', 'few', NULL, -5, 'true', '0', 'no', 7, 'T!', 2.5,
+		'yesterday'),
+		(2, 'P', 'B', 9, 3, 20.0, 1.0, 'maybe', 'TRUE', '-1', 'abc',
+		'12', 1767366000),
+		(3, 'P', 'B', 1, 2, 1, 1, 1, 1, 1, 'ABC', 1,
+		'2026-01-02T20:00:00+05:30'),
+		(4, NULL, 'C', 1, 2, 1, 1, 1, 1, 1, NULL, 1, NULL),
+		(5, '', 'C', 1, 2, 1, 1, 1, 1, 1, NULL, 1, NULL),
+		(6, CAST(x'50ff51' AS TEXT), CAST(x'410042' AS TEXT), 1, 2,
+		1, 1, 1, 1, 1, NULL, 1, 1767366000123)},
+		q{INSERT INTO sessions (id, created_at, closed_at, is_active,
+		archived) VALUES
+		(1, '2026-01-01 00:00:00', NULL, 0, 0),
+		(2, '2026-01-02 00:00:00', NULL, 1, 0),
+		(3, '2026-01-03 00:00:00', '2026-01-03 01:00:00', 1, 1),
+		(4, 'never', '2026-01-04 00:00:00', 0, 2),
+		(-5, '2026-01-05 00:00:00', NULL, 0, 0)},
+		q{INSERT INTO session_games VALUES
+		(1, 3, 1, '2026-01-03 00:01:00', 1, 'playing', 'abcd', 3,
+		'monitoring', 'dice'),
+		(2, 3, 2, '2026-01-03 00:02:00', 0, 'playing', 'TOOLONG', -1,
+		'waiting', 'crystal ball'),
+		(3, 1, 1, NULL, 'x', 'done', NULL, NULL, 'monitoring', NULL),
+		(4, 1, 99, '2026-01-01 00:01:00', 0, 'played', NULL, NULL,
+		NULL, NULL),
+		(5, 98, 1, '2026-01-01 00:01:00', 0, 'played', NULL, NULL,
+		NULL, NULL)},
+		q{INSERT INTO live_votes VALUES
+		(1, 3, 1, 'Ann', 'up', '2026-01-03 00:01:10', 'never'),
+		(2, 3, 1, 'Ann', 2, '2026-01-03 00:01:20', NULL),
+		(3, 3, 1, '', 1, '2026-01-03 00:01:20', NULL),
+		(4, 3, 1, 'Ann', 1, '2026-02-30 00:01:20', NULL),
+		(5, 3, 99, 'Ann', 1, '2026-01-03 00:01:20', NULL)},
+		q{INSERT INTO chat_logs VALUES
+		(1, 3, 'Ann', 'x', '2026-01-03 00:01:20', 'sideways', 'short'),
+		(2, 3, 'Ann', 'x', '2026-01-03 00:01:20', '', ''),
+		(3, 97, 'Ann', 'x', '2026-01-03 00:01:20', NULL, NULL),
+		(4, 3, 'Ann', CAST(x'80' AS TEXT), '2026-01-03 00:01:21', NULL,
+		NULL)});
+	my $done = imported($db, $path);
+	my $bad  = 'has a value that cannot be';
+
+	is_deeply([grep { !/^games replaced/ && !/^webhook/ }
+		@{ $done->{notes} }], [split /\n/, <<"END"], 'each is told');
+games 1 changed: min_players $bad: taken as 1
+games 1 changed: max_players is missing: taken as 100
+games 1 changed: length_minutes $bad: left empty
+games 1 changed: play_count $bad: left empty
+games 1 changed: favor_bias $bad: left empty
+games 1 changed: ticker $bad: left empty
+games 1 changed: created_at $bad: left empty
+games 2 changed: family_friendly $bad: left empty
+games 4 left_out: pack_name is missing
+games 5 left_out: pack_name $bad
+games 6 changed: pack_name is not UTF-8: what is broken is shown as U+FFFD
+games 6 changed: title has NULs, which are left out
+sessions left_out: id $bad
+sessions 4 changed: created_at $bad: left empty
+sessions 4 changed: archived $bad: left empty
+session_games 2 changed: room_code $bad: left empty
+session_games 2 changed: player_count $bad: left empty
+session_games 2 changed: player_count_check_status $bad: left empty
+session_games 2 changed: source $bad: left empty
+session_games 3 changed: manually_added $bad: left empty
+session_games 3 changed: status $bad: taken as "played"
+live_votes 1 changed: created_at $bad: left empty
+live_votes 2 left_out: vote_type $bad
+live_votes 3 left_out: username $bad
+live_votes 4 left_out: timestamp $bad
+chat_logs 1 changed: parsed_vote $bad: left empty
+chat_logs 1 changed: message_hash $bad: left empty
+chat_logs 4 changed: message is not UTF-8: what is broken is shown as U+FFFD
+games 2 changed: max_players was less than min_players: taken as 9
+games 3 changed: game 2 has the same pack and title: this one is called B (3)
+games 3 changed: game 2 has the ticker ABC: left empty
+sessions 1 changed: closed_at is missing: taken as 2026-01-01T00:00:00.000Z
+sessions 4 changed: created_at is missing: taken as 2026-01-04T00:00:00.000Z
+sessions 2 changed: another session is active, too: this one is closed
+sessions 2 changed: closed_at is missing: taken as 2026-01-02T00:00:00.000Z
+sessions 3 changed: it is active: not archived
+sessions 3 changed: it is active: closed_at is left empty
+session_games 3 changed: played_at is missing: taken as 2026-01-01T00:00:00.000Z
+session_games 3 changed: nobody watches its room any more: stopped
+session_games 4 left_out: its game 99 was not brought in
+session_games 5 left_out: its session 98 was not brought in
+session_games 1 changed: another game of the session is playing: played
+session_games 1 changed: nobody watches its room any more: stopped
+live_votes 5 left_out: its game 99 was not brought in
+chat_logs 2 left_out: the session has the same line already
+chat_logs 3 left_out: its session 97 was not brought in
+END
+	is_deeply(rows($db, q{SELECT id, title, min_players, max_players,
+		length_minutes, has_audience, family_friendly, enabled,
+		favor_bias, ticker, play_count, created_text
+		FROM partyline.game ORDER BY id}), [
+		'1|A|1|100||t|f|f|0||0|1970-01-01T00:00:00.000Z',
+		'2|B|9|9|20|t|f|t|-1|ABC|12|2026-01-02T15:00:00.000Z',
+		'3|B (3)|1|2|1|t|t|t|1||1|2026-01-02T14:30:00.000Z',
+		'6|AB|1|2|1|t|t|t|1||1|2026-01-02T15:00:00.123Z',
+	], 'games');
+	is($db->query('SELECT pack_name FROM partyline.game WHERE id = 6'),
+		"P\xef\xbf\xbdQ", 'a text');
+	is_deeply(rows($db, 'SELECT id, is_active, archived, games_played
+		FROM partyline.session ORDER BY id'),
+		['1|f|f|1', '2|f|f|0', '3|t|f|2', '4|f|f|0'], 'sessions');
+	is_deeply(rows($db, 'SELECT id, status, room_code, source,
+		player_count_check_status FROM partyline.session_game
+		ORDER BY id'), ['1|played|ABCD|dice|stopped',
+		'2|playing||dice|', '3|played||dice|stopped'],
+		'only the last is playing');
+	my $before = everything($db);
+	imported($db, $path);
+	is(everything($db), $before, 'again: nothing is done');
+};
+
+subtest 'texts without end, and many rows' => sub {
+	my $db   = T::Db->new;
+	my $path = database({}, @night, q{UPDATE sessions SET notes =
+		replace(hex(zeroblob(1000000)), '00', 'é')},
+		q{UPDATE games SET title = replace(hex(zeroblob(3000000)),
+		'00', 'x')}, q{UPDATE chat_logs SET message =
+		replace(hex(zeroblob(5000000)), '00', 'y') WHERE id = 22},
+		q{WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1
+		FROM n WHERE i < 20000) INSERT INTO live_votes SELECT
+		100 + i, 4, 3, 'N' || i, 1, '2026-01-02 19:07:00', NULL
+		FROM n});
+	my $done = imported($db, $path);
+
+	is($done->{live_votes}, '20002 20002 0 0 0', 'votes');
+	is_deeply([grep { /^(?:games \d|sessions|chat)/ }
+		@{ $done->{notes} }], [
+		'games 3 changed: title is cut to 200 characters',
+		'games 9 changed: title is cut to 200 characters',
+		'sessions 4 changed: notes is cut to 10000 characters',
+		'sessions 7 changed: notes is cut to 10000 characters',
+		'chat_logs 22 changed: message is cut to 2000 characters'],
+		'texts are cut to what they may be');
+	is($db->query('SELECT count(*) FROM partyline.session
+		WHERE length(notes) = 10000'), 2, 'not in a character');
+};
+
+subtest 'a tenant that is in use' => sub {
+	my $db = T::Db->new;
+	my $path = database({}, @night);
+	my $call = sub {
+		my ($function) = @_;
+
+		return T::Sql::must_run($db->name, '-U', $T::Db::login, '-c',
+			'SET ROLE partyline_server', '-c', 'SELECT body FROM '
+			. $function =~ s/CTX/(1, 'Ann', 'admin', 'r', NULL,
+			NULL, NULL)::api.ctx/r . ' WHERE status IS NOT NULL');
+	};
+
+	$call->("api.session_create(CTX, 'ours')");
+	$db->query(q{UPDATE partyline.session SET id = 4});
+	refused($db, $path, 65, qr/^partyline:\ Another\ session\ is\ active\.
+		\ Please\ close\ it.*"activeSessionId":4,"sessionId":7/x,
+		'an active one is in the way');
+	$db->query(q{UPDATE partyline.stream SET name = 'session:4'
+		WHERE name = 'session:1'});
+	$call->('api.session_close(CTX, 4, NULL)');
+	my $seeded = $db->query('SELECT count(*) FROM partyline.game');
+	if ($seeded > 0) {
+		$db->query('UPDATE partyline.game SET play_count = 1
+			WHERE id = (SELECT min(id) FROM partyline.game)');
+	}
+	my $done = imported($db, $path);
+	is($done->{sessions}, '2 1 0 0 1', 'another session has the id');
+	my $notes = join "\n", @{ $done->{notes} };
+	like($notes, qr/^sessions 4 left_out: another session has its id$/m,
+		'which is told');
+	like($notes, qr/^session_games 11 left_out: its session 4 was not/m,
+		'and what belongs to it');
+	is($db->query('SELECT notes FROM partyline.session WHERE id = 4'),
+		'ours', 'ours stays');
+	if ($seeded > 0) {
+		unlike($notes, qr/replaced/, 'a catalog in use stays');
+		like($notes, qr/^games 3 left_out: another game has its id/m,
+			'and keeps its ids');
+	}
+};
+
+subtest 'another tenant' => sub {
+	my $db = T::Db->new;
+	partyline('tenant', 'add', 'games', '--set', 'database_url='
+		. $db->url);
+	my $before = $db->query('SELECT count(*) FROM partyline.game
+		WHERE tenant_id = 1');
+	is(imported($db, database({}, @night), '--tenant', 'games')
+		->{sessions}, '2 2 0 0 0', 'into it');
+	is($db->query('SELECT DISTINCT tenant_id FROM partyline.session'), 2,
+		'there');
+	is($db->query('SELECT count(*) FROM partyline.game
+		WHERE tenant_id = 1'), $before, 'and nowhere else');
+};
+
+subtest 'again, after both went on' => sub {
+	my $db   = T::Db->new;
+	my $path = database({}, @night);
+
+	imported($db, $path);
+	# Here: a vote, and the session is closed.
+	$db->query(q{INSERT INTO partyline.live_vote VALUES (1, 1000, 7, 3,
+		'Cid', 1, '2026-01-09 20:00Z', '', '2026-01-09 20:00Z', '')});
+	$db->query('UPDATE partyline.game SET upvotes = 4 WHERE id = 3');
+	$db->query(q{UPDATE partyline.session SET is_active = false,
+		closed_at = '2026-01-09 23:00Z',
+		closed_text = '2026-01-09T23:00:00.000Z',
+		pending_game_id = NULL, pending_game_source = NULL,
+		poll_started_at = NULL, poll_started_text = NULL,
+		poll_leading_game_id = NULL, poll_leading_label = NULL,
+		poll_leading_votes = NULL WHERE id = 7});
+	$db->query(q{UPDATE partyline.session_game SET status = 'played',
+		player_count_check_status = 'stopped' WHERE id = 15});
+	# There: a vote, another pack, a new session.
+	sqlite($path, q{UPDATE games SET upvotes = 9, play_count = 5
+		WHERE id = 3; UPDATE games SET pack_name = 'New' WHERE id = 9;
+		INSERT INTO live_votes VALUES (3, 7, 3, 'Dan', 1,
+		'2026-01-09 19:06:00', NULL);
+		UPDATE sessions SET notes = 'more' WHERE id = 4;
+		UPDATE session_games SET player_count = 8 WHERE id = 15;});
+	my $done = imported($db, $path);
+	is_deeply([@$done{qw(games sessions session_games live_votes)}],
+		['2 0 2 0 0', '2 0 1 1 0', '3 0 1 2 0', '3 1 0 2 0'],
+		'what changed there is changed here');
+	is($db->query('SELECT upvotes, play_count FROM partyline.game
+		WHERE id = 3'), '10|5', 'with what was voted here');
+	like(join("\n", @{ $done->{notes} }),
+		qr/^sessions 7 changed: it was closed here: it stays closed$/m,
+		'what was closed here stays so');
+	is($db->query(q{SELECT string_agg(name, ',' ORDER BY name)
+		FROM partyline.pack}), 'New,Party Pack 7', 'packs follow');
+	is($db->query(q{SELECT bytes FROM partyline.stream
+		WHERE name = 'session:4'}), 32, 'so does what it takes');
+	my $before = everything($db);
+	imported($db, $path);
+	is(everything($db), $before, 'again: nothing is done');
+};
+
+subtest 'all or nothing' => sub {
+	my $db = T::Db->new;
+
+	$db->query(q{CREATE FUNCTION public.no_room() RETURNS trigger LANGUAGE
+		plpgsql AS $$ BEGIN RAISE 'no room' USING
+		ERRCODE = 'disk_full'; END $$});
+	$db->query('CREATE TRIGGER no_room BEFORE INSERT ON partyline.chat_log
+		EXECUTE FUNCTION public.no_room()');
+	refused($db, database({}, @night), 75, qr/no room/, 'the last table');
+};
+
 done_testing;

@@ -3,8 +3,7 @@
 
 # partyline tenant export and import: a tenant that has something of
 # everything, put into another of the same installation, into another
-# installation, and back where he was; what answers then, what is refused,
-# what it leaves alone meanwhile, and how much memory it takes.
+# installation, and back where he was; what answers then, and what is refused.
 
 use strict;
 use warnings;
@@ -13,98 +12,24 @@ use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(sha256_hex);
 use File::Temp  ();
 use JSON::PP    ();
-use POSIX       ();
 use Test::More;
 use T::Client;
 use T::Command;
-use T::Db;
 use T::Live;
-use T::Run;
 use T::Server;
-use T::Sql;
 use T::Table;
+use T::TenantFile;
 use T::Wait;
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $dir  = File::Temp->newdir('partyline-t-XXXXXX', TMPDIR => 1);
 my $key  = 'the key of Ann';
 
-sub tenant {
-	my ($db, @words) = @_;
-	my @options = ref $words[0] ? shift @words : ();
-
-	return partyline(@options, 'tenant', @words, '--set',
-		'database_url=' . $db->url);
-}
-
 sub admin {
 	my ($db, @words) = @_;
 
 	return partyline({ in => $key }, 'admin', @words, '--set',
 		'database_url=' . $db->url);
-}
-
-sub good {
-	my ($said, $name) = @_;
-
-	is($said->{exit}, 0, $name) or diag($said->{err});
-	is($said->{err}, '', "$name: nothing to complain of");
-	return $said->{out};
-}
-
-sub bytes { return T::Command::slurp($_[0]) }
-
-sub write_file {
-	my ($path, $bytes) = @_;
-
-	open my $file, '>:raw', $path or die "$path: $!\n";
-	print $file $bytes;
-	close $file or die "$path: $!\n";
-	return $path;
-}
-
-# Bytes with the last line that they ought to have.
-sub closed {
-	my ($bytes) = @_;
-	my (%rows, $table);
-
-	for my $line (split /\n/, $bytes) {
-		if ($line =~ /^\{"table" *: *"(\w+)"/) {
-			$rows{ $table = $1 } = 0;
-		} elsif ($line =~ /^\[/) {
-			$rows{$table}++;
-		}
-	}
-	return $bytes . $json->encode({ rows => \%rows,
-		sha256 => sha256_hex($bytes) }) . "\n";
-}
-
-sub without_end { return $_[0] =~ s/^.*\n\z//mr }
-
-# Everything that there is in a database, but for what others write.
-sub everything {
-	my ($db) = @_;
-
-	return $db->query(q{SELECT relname, md5(query_to_xml(format(
-		'SELECT t::text FROM partyline.%I t ORDER BY 1', relname), true,
-		true, '')::text) FROM pg_class WHERE relkind = 'r'
-		AND relnamespace = 'partyline'::regnamespace
-		AND relname NOT IN ('host', 'work') ORDER BY 1});
-}
-
-# Somebody in a tenant that all workers have heard of.
-sub somebody {
-	my ($server, $slug, %options) = @_;
-
-	for my $worker (1, 2) {
-		my $who = T::Client->new($server, tenant => $slug,
-			worker => $worker);
-		wait_until {
-			$who->get('/api/sessions')->{status} == 200
-		} 10 or die "worker $worker never heard of $slug\n";
-	}
-	return T::Client->new($server, tenant => $slug, name => 'Ann',
-		%options);
 }
 
 # --- a tenant with something of everything ---------------------------------
@@ -187,7 +112,8 @@ sub answers {
 
 	for my $path (map { expand($_, @names) } @paths) {
 		my $answer = $who->get($path);
-		my $body = $answer->{body} =~ s/"(epoch|requestId)":"\w+"/"$1":""/gr;
+		my $body = $answer->{body}
+		    =~ s/"(epoch|requestId)":"\w+"/"$1":""/gr;
 		my $etag = $path =~ /events/ ? '' :
 		    $answer->{headers}{etag} // 'none';
 
@@ -527,7 +453,7 @@ subtest 'a file that no program of ours wrote' => sub {
 	$with->('the number of the tenant', sub { s/"noun"/"tenant_id"/ },
 		qr/lines .*, table counter: The file has what a tenant here/);
 	$with->('no number', sub { s/("pack", .*\n\[)"\d+"/$1"x"/ },
-		qr/lines \d+ to \d+, table pack: invalid input syntax for type/);
+		qr/lines \d+ to .*, table pack: invalid input syntax for /);
 	$with->('a rule', sub { s/"played"/"sung"/ },
 		qr/.*table session_game: .*violates check constraint/);
 	$with->('a game of nobody', sub { s/"Ours"/"Theirs"/ },
@@ -535,7 +461,8 @@ subtest 'a file that no program of ours wrote' => sub {
 	$with->('an event less',
 		sub { s/^\["session:$names[1]","1".*\n//m },
 		qr/The file has what a tenant here cannot have .*:\d/);
-	$with->('a row twice', sub { s/^(\["session:$names[1]","1".*\n)/$1$1/m },
+	$with->('a row twice',
+		sub { s/^(\["session:$names[1]","1".*\n)/$1$1/m },
 		qr/.*table event: duplicate key value violates unique const/);
 };
 
@@ -554,7 +481,8 @@ subtest 'who is in use, and who is not there' => sub {
 		'alpha', "$dir/nothing/file");
 	is_refused('no room', 74, qr/cannot be written: No space/, 'export',
 		'alpha', '/dev/full');
-	is_refused('no slug', 64, qr/tenant export takes SLUG \[FILE\]/, 'export');
+	is_refused('no slug', 64, qr/tenant export takes SLUG \[FILE\]/,
+		'export');
 	is_refused('words', 64, qr/tenant import takes SLUG \[FILE\]/, 'import',
 		'a', 'b', 'c');
 	is_refused('a flag', 64, qr/only tenant import takes --no-hosts/,

@@ -137,6 +137,61 @@ subtest 'what fails leaves nothing behind' => sub {
 		'mended, it goes on');
 };
 
+subtest 'seeds' => sub {
+	my $db  = T::Db->new(empty => 1);
+	my %files = (
+		%first,
+		'migration/0002_seed.sql' => <<'END',
+CREATE TABLE partyline.seed_pets (name text, legs int);
+CREATE TABLE partyline.filled (at timestamptz DEFAULT clock_timestamp());
+END
+		'api/fill.sql' => <<'END',
+CREATE SCHEMA IF NOT EXISTS api;
+CREATE OR REPLACE FUNCTION api.catalog_fill() RETURNS void LANGUAGE sql
+AS $$ INSERT INTO partyline.filled DEFAULT VALUES $$;
+END
+	);
+	my $dir  = folder(%files);
+	my $pets = sub {
+		return $db->query('SELECT string_agg(concat_ws($$ $$, name,
+			legs), $$, $$ ORDER BY name) FROM partyline.seed_pets');
+	};
+	my $fills = sub {
+		return $db->query('SELECT count(*) FROM partyline.filled');
+	};
+
+	is(migrate($db, $dir)->{exit}, 0, 'there need not be any');
+	is($fills->(), 0, 'nothing is filled then');
+	make_path("$dir/seed");
+	write_file($dir, 'seed/pets.csv', qq{name,legs\n"Fido, ""F""",4\n});
+	write_file($dir, 'seed/pets.csv~', 'nothing');
+	is(migrates(0, $db, $dir)->{functionsReplaced}, JSON::PP::true,
+		'they come with the functions');
+	is($pets->(), 'Fido, "F" 4', 'as they stand there');
+	is($fills->(), 1, 'and who waits for them gets them');
+	is(migrates(0, $db, $dir)->{functionsReplaced}, JSON::PP::false,
+		'once');
+	is($fills->(), 1, 'not again');
+	write_file($dir, 'seed/pets.csv', "name,legs\nTux,2\nZoe,\n");
+	migrates(0, $db, $dir);
+	is($pets->(), 'Tux 2, Zoe', 'others are in the place of the old ones');
+
+	for my $case (
+		["name,legs\nTux,two\n", qr{^seed/pets\.csv:\ COPY\ seed_pets,
+			\ line\ 2,\ column\ legs:\ "two":\ invalid\ input}x],
+		["legs,name\n2,Tux\n", qr{^seed/pets\.csv: .*column name}],
+		["name,legs\nTux\n", qr{^seed/pets\.csv: .*line 2}]) {
+		write_file($dir, 'seed/pets.csv', $case->[0]);
+		like(migrates(70, $db, $dir)->{error}, $case->[1],
+			'a bad one is named');
+		is($pets->(), 'Tux 2, Zoe', 'and leaves what was there');
+	}
+	write_file($dir, 'seed/pets.csv', "name,legs\n");
+	write_file($dir, 'seed/My pets.csv', "name,legs\n");
+	like(migrates(70, $db, $dir)->{error},
+		qr{^seed/My pets\.csv: is no name of a seed}, 'so is a name');
+};
+
 subtest 'what is refused' => sub {
 	my $db  = T::Db->new(empty => 1);
 	my $dir = folder(%first);

@@ -39,8 +39,25 @@ sub flags {
 
 	sql("UPDATE partyline.session SET is_active = $active, closed_at = CASE
 		WHEN NOT $active THEN now() END, closed_text = CASE
-		WHEN NOT $active THEN created_text END, archived = $archived
+		WHEN NOT $active THEN created_text END, archived = $archived,
+		poll_started_at = NULL, poll_started_text = NULL,
+		poll_ending_at = NULL, poll_ending_text = NULL
 		WHERE id IN ($ids)");
+	return;
+}
+
+# Only this one is active; and its poll runs, or will end.
+sub only {
+	my ($session, %set) = @_;
+
+	flags('SELECT id FROM partyline.session', 'false', 'false');
+	flags($session, 'true', 'false');
+	sql("UPDATE partyline.session SET poll_started_at = now(),
+		poll_started_text = created_text WHERE id = $session")
+	    if $set{poll};
+	sql("UPDATE partyline.session SET poll_ending_at = now()
+		+ interval '1 day', poll_ending_text = created_text
+		WHERE id = $session") if $set{ends};
 	return;
 }
 
@@ -85,7 +102,84 @@ sub checks {
 my $seq = 0;
 my %session = (lock => "SELECT FROM partyline.session WHERE id = $id FOR
 	UPDATE");
+my %catalog = (
+	undo => sub { sql("DELETE FROM partyline.pack WHERE name = 'Key'") },
+	done => sub { sql("SELECT count(*) FROM partyline.game
+		WHERE pack_name = 'Key'") },
+	never => undef,
+	lock  => "SELECT FROM partyline.counter WHERE tenant_id = 1
+		AND noun = 'game' FOR UPDATE",
+	count => "SELECT last FROM partyline.counter WHERE noun = 'game'",
+);
+my %ended = (
+	%session,
+	done  => sub { head($_[0]) > $seq },
+	never => sub { flags($id, 'false', 'false') },
+);
 my %how = (
+	game_create => {
+		%catalog,
+		body => [map { '{"pack_name":"Key","title":"T","min_players":1,'
+			. "\"max_players\":$_}" } 2, 3],
+	},
+	game_import => {
+		%catalog,
+		body => [map { '{"csvData":"pack_name,title,min_players,'
+			. "max_players\\nKey,T,1,$_\"}" } 2, 3],
+	},
+	poll_end => {
+		%ended,
+		body => ['{"delay":300}', '{"delay":299}'],
+		undo => sub {
+			only($_[0], poll => 1);
+			$seq = head($_[0]);
+		},
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'poll.ending'",
+	},
+	poll_end_cancel => {
+		%ended,
+		body => ['{}', '{"a":1}'],
+		undo => sub {
+			only($_[0], poll => 1, ends => 1);
+			$seq = head($_[0]);
+		},
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'poll.ending.cancelled'",
+	},
+	poll_lead => {
+		%session,
+		body => ['{"gameId":1,"label":"x","votes":1}',
+			'{"gameId":1,"label":"x","votes":2}'],
+		undo => sub {
+			only($_[0], poll => 1);
+			sql('UPDATE partyline.session
+				SET poll_leading_votes = NULL');
+		},
+		done  => sub { flag('poll_leading_votes', $_[0]) ne '' },
+		never => sub { flags($id, 'false', 'false') },
+	},
+	poll_start => {
+		%ended,
+		body => ['{}', '{"a":1}'],
+		undo => sub {
+			only($_[0]);
+			$seq = head($_[0]);
+		},
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'poll.start'",
+	},
+	selection_create => {
+		%ended,
+		body => ["{\"gameId\":$played}",
+			"{\"gameId\":$played,\"source\":\"dice\"}"],
+		undo => sub {
+			only($_[0]);
+			$seq = head($_[0]);
+		},
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'game.picked'",
+	},
 	session_archive => {
 		%session,
 		body  => ['{}', '{"a":1}'],

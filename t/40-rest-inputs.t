@@ -54,7 +54,7 @@ sub right {
 	my ($row, $input) = @_;
 
 	return {
-		text    => '"' . 'x' x ($input->{min} || 1) . '"',
+		text    => '"' . 'x' x abs($input->{min} || 1) . '"',
 		integer => $input->{min},
 		boolean => 'true',
 		id      => id_for($row),
@@ -69,6 +69,8 @@ sub right {
 		room    => '"QX7Z"',
 		csv     => '"x"',
 		day     => '2026-01-01',
+		moment  => '"2026-01-01T20:00:00Z"',
+		chat    => '[]',
 	}->{ $input->{kind} };
 }
 
@@ -146,6 +148,8 @@ my %types = (
 	ids     => [qw(1 "1" true {} ["1"] [1.5] [null] [[1]] [true] [1e2])],
 	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7+")],
 	csv     => [qw(7 true [] {} "")],
+	moment  => [qw(7 true [] {} "" "x" "2026-02-30T00:00:00Z")],
+	chat    => [qw(7 true "x" {})],
 );
 
 # Texts count in characters: two bytes each make the bound no smaller.
@@ -182,7 +186,7 @@ sub try_in_body {
 
 	all_refused("$name of another type", $row, $invalid, $name,
 		with($input, grep { $_ ne '""' || !$missing
-			|| $input->{kind} !~ /^(?:text|room)$/ }
+			|| $input->{kind} !~ /^(?:text|room|moment)$/ }
 			@{ $types{ $input->{kind} } }));
 	all_refused("$name beyond its bounds", $row, $invalid, $name,
 		with($input, beyond($input)));
@@ -198,7 +202,8 @@ sub try_in_body {
 	all_refused("$name missing", $row, $missing, $name,
 		with($input, undef, 'null', "$right,\"$name\":null"));
 	all_refused("$name empty", $row, $missing, $name, with($input, '""'))
-	    if $input->{kind} =~ /^(?:text|room)$/ && $input->{min} > 0;
+	    if $input->{kind} =~ /^(?:text|room|moment)$/
+		&& $input->{min} > 0;
 	return;
 }
 
@@ -267,8 +272,9 @@ sub try_as_a_whole {
 		map { { query => $_ } } 'x=%', '%zz', 'x=%00', "x=\xff");
 	return if !$first;
 	all_refused('a body that is no object', $row, 'body_not_object', undef,
-		map { { body => $_ } } '[]', '[{}]', '"x"', '7', 'true',
-		'-0.5e1');
+		map { { body => $_ } } '"x"', '7', 'true', '-0.5e1',
+		# A list may be all that there is.
+		$first->{kind} eq 'chat' ? () : ('[]', '[{}]'));
 	return if !$first->{missing};
 	all_refused('an empty body', $row, $first->{missing}, $first->{name},
 		map { { body => $_ } } '', '{}', ' { } ', '{"other":1}');

@@ -113,14 +113,11 @@ END
 $$;
 
 CREATE FUNCTION api.batch_answers(batch api.batch)
-RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
-BEGIN
-	RETURN QUERY
+RETURNS SETOF api.answer LANGUAGE sql STABLE AS $$
 	SELECT w.place::int - 1, w.status, w.body, NULL::text, NULL::text,
 	    NULL::bigint, NULL::text, w.refusal
 	FROM unnest(batch.statuses, batch.bodies, batch.refusals)
-	    WITH ORDINALITY AS w (status, body, refusal, place);
-END
+	    WITH ORDINALITY AS w (status, body, refusal, place)
 $$;
 
 -- What api.emit is for a single event: stores all of them as the stream's
@@ -132,19 +129,17 @@ CREATE FUNCTION api.batch_emit(ctx api.ctx, stream_name text, places int[],
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	count int := cardinality(places);
-	more bigint;
 	first bigint;
 	stream_epoch text;
 	moment timestamptz;
 	moment_text text;
 BEGIN
-	SELECT sum(api.envelope_bytes(api.envelope_opening(w.type,
-	    stream_name), w.data)) INTO more
-	FROM unnest(types, datas) AS w (type, data);
 	UPDATE partyline.stream s SET head = s.head + count,
-	    bytes = s.bytes + noun_bytes + more
-	    + (SELECT sum(length(n::text))
-		FROM generate_series(s.head + 1, s.head + count) n)
+	    bytes = s.bytes + noun_bytes + (SELECT sum(api.envelope_bytes(
+		api.envelope_opening(w.type, stream_name), w.data)
+		+ length((s.head + w.nth)::text))
+		FROM unnest(types, datas) WITH ORDINALITY
+		    AS w (type, data, nth))
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
 	RETURNING s.epoch, s.head - count + 1 INTO stream_epoch, first;
 	IF NOT FOUND THEN

@@ -266,7 +266,7 @@ BEGIN
 	IF session.is_active THEN
 		RAISE 'session_delete_active' USING ERRCODE = 'PT400';
 	END IF;
-	PERFORM api.votes_uncount(ctx, ARRAY[wanted]);
+	PERFORM api.votes_remove(ctx, ARRAY[wanted]);
 	RETURN NEXT api.reply(200,
 	    '{"message":"Session deleted successfully","sessionId":'
 	    || wanted || '}');
@@ -377,7 +377,7 @@ BEGIN
 	END IF;
 	RETURN NEXT answer;
 	IF action = 'delete' THEN
-		PERFORM api.votes_uncount(ctx, found_ids);
+		PERFORM api.votes_remove(ctx, found_ids);
 	END IF;
 	-- In the order of the streams' names.
 	FOR wanted IN SELECT w FROM unnest(found_ids) w

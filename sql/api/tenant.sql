@@ -245,9 +245,11 @@ BEGIN
 	    '{"tenant":' || tenant.id || '}');
 	PERFORM FROM partyline.stream s
 	WHERE s.tenant_id = tenant.id ORDER BY s.name COLLATE "C" FOR UPDATE;
+	-- These name what is his without a foreign key. Whoever writes them
+	-- holds a row that has one until his commit, so by now nobody does any
+	-- more. Votes keep their games.
+	DELETE FROM partyline.live_vote v WHERE v.tenant_id = tenant.id;
 	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
-	-- These name him without a foreign key. Whoever writes them holds a row
-	-- that has one until his commit, so by now nobody does any more.
 	DELETE FROM partyline.event e WHERE e.tenant_id = tenant.id;
 	DELETE FROM partyline.idempotency i WHERE i.tenant_id = tenant.id;
 END

@@ -1,38 +1,57 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Votes. POST /api/votes/live is batched: each argument has one place for
--- each element, and whatever is done to all of them is one statement. The
--- game's row counts them, and who votes for a game holds it locked: so its
--- totals are those of the rows, and nobody votes twice at once.
+-- each element, and whatever is done to all of them is one statement. Who
+-- votes holds the session locked, and so nobody votes twice at once. The
+-- game's row counts them in the transaction that stores them.
 
 -- What each element votes for, by place: with a ticker whichever game has
 -- it, else the game that the session played at that moment. From its start
--- on a game has it until the next one starts.
-CREATE FUNCTION api.vote_games(ctx api.ctx, starts timestamptz[],
-    played bigint[], moments timestamptz[], tickers text[])
-RETURNS bigint[] LANGUAGE plpgsql STABLE AS $$
+-- on a game has it until the next one starts. Nothing where batch knows the
+-- answer. Where there are several, they are locked in their order.
+CREATE FUNCTION api.vote_games(ctx api.ctx, batch api.batch,
+    starts timestamptz[], played bigint[], times timestamptz[],
+    tickers text[])
+RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+	games bigint[];
+	has_several boolean;
 BEGIN
-	IF array_to_string(tickers, '') = '' THEN
-		RETURN (SELECT array_agg(played[width_bucket(w.moment,
-		    starts)] ORDER BY w.place)
-		    FROM unnest(moments) WITH ORDINALITY
-			AS w (moment, place));
+	IF batch.statuses IS NULL AND array_to_string(tickers, '') = '' THEN
+		SELECT array_agg(w.game), min(w.game) <> max(w.game)
+		INTO games, has_several
+		FROM (SELECT played[width_bucket(time, starts)] AS game
+		    FROM unnest(times) WITH ORDINALITY AS u (time, place)
+		    ORDER BY place) w;
+	ELSE
+		-- All of the tenant's, once: upper is not leakproof, so that
+		-- no index serves it where row-level security is on.
+		SELECT array_agg(w.game), min(w.game) <> max(w.game)
+		INTO games, has_several
+		FROM (SELECT CASE WHEN u.status IS NOT NULL
+			    OR u.same IS NOT NULL THEN NULL
+			WHEN u.ticker <> '' THEN g.id
+			ELSE played[width_bucket(u.time, starts)] END AS game
+		    FROM unnest(times, tickers, batch.statuses,
+			batch.same_as) WITH ORDINALITY
+			AS u (time, ticker, status, same, place)
+		    LEFT JOIN (SELECT g.id, upper(g.ticker) AS ticker
+			FROM partyline.game g WHERE g.tenant_id = ctx.tenant
+			    AND g.ticker IS NOT NULL) g
+		    ON g.ticker = upper(u.ticker)
+		    ORDER BY u.place) w;
 	END IF;
-	-- All of the tenant's, once: upper is not leakproof, so that no
-	-- index serves it where row-level security is on.
-	RETURN (SELECT array_agg(CASE WHEN w.ticker <> '' THEN g.id
-	    ELSE played[width_bucket(w.moment, starts)] END ORDER BY w.place)
-	    FROM unnest(moments, tickers) WITH ORDINALITY
-		AS w (moment, ticker, place)
-	    LEFT JOIN (SELECT g.id, upper(g.ticker) AS ticker
-		FROM partyline.game g
-		WHERE g.tenant_id = ctx.tenant AND g.ticker IS NOT NULL) g
-	    ON g.ticker = upper(w.ticker));
+	IF has_several THEN
+		PERFORM FROM partyline.game g
+		WHERE g.tenant_id = ctx.tenant AND g.id = ANY (games)
+		ORDER BY g.id FOR NO KEY UPDATE;
+	END IF;
+	RETURN games;
 END
 $$;
 
 -- Which of them come less than a second before or behind another vote of the
--- same name for the same game, by place. The games are locked.
+-- same name for the same game, by place. The session is locked.
 CREATE FUNCTION api.vote_repeats(ctx api.ctx, usernames text[],
     games bigint[], moments timestamptz[])
 RETURNS boolean[] LANGUAGE plpgsql AS $$
@@ -41,8 +60,7 @@ DECLARE
 	is_near boolean;	-- some of them to each other
 	second interval := '1 second';
 BEGIN
-	SELECT array_agg(c.is_known ORDER BY c.place),
-	    bool_or(c.moment - c.former < second)
+	SELECT array_agg(c.is_known), bool_or(c.moment - c.former < second)
 	INTO repeats, is_near
 	FROM (SELECT w.place, w.moment, w.game IS NOT NULL AND EXISTS (
 		SELECT FROM partyline.live_vote v
@@ -53,7 +71,8 @@ BEGIN
 		lag(w.moment) OVER (PARTITION BY w.game, w.username
 		    ORDER BY w.moment) AS former
 	    FROM unnest(usernames, games, moments) WITH ORDINALITY
-		AS w (username, game, moment, place)) c;
+		AS w (username, game, moment, place)
+	    ORDER BY w.place) c;
 	IF NOT coalesce(is_near, false) THEN
 		RETURN repeats;
 	END IF;
@@ -86,46 +105,24 @@ BEGIN
 END
 $$;
 
--- Stores those that have a game: the game's totals, the rows, the events.
-CREATE FUNCTION api.vote_store(ctx api.ctx, session bigint,
-    request_ids text[], usernames text[], votes text[], moments text[],
-    games bigint[], datas text[])
-RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+-- Stores those that are for a game.
+CREATE FUNCTION api.vote_store(ctx api.ctx, session bigint, many int,
+    usernames text[], votes text[], moments text[], times timestamptz[],
+    games bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-	places int[];
-	names bigint;		-- their bytes
-	last bigint;
+	last bigint := api.next_ids(ctx, 'live_vote', many);
 	stored_at timestamptz := api.moment();
 	stored_text text := api.iso(stored_at);
 BEGIN
-	SELECT array_agg(w.place ORDER BY w.place),
-	    sum(octet_length(w.username)),
-	    array_agg(w.request_id ORDER BY w.place),
-	    array_agg(w.data ORDER BY w.place)
-	INTO places, names, request_ids, datas
-	FROM unnest(games, usernames, request_ids, datas) WITH ORDINALITY
-	    AS w (game, username, request_id, data, place)
-	WHERE w.game IS NOT NULL;
-	UPDATE partyline.game g
-	SET upvotes = g.upvotes + v.ups, downvotes = g.downvotes + v.downs
-	FROM (SELECT w.game, count(*) FILTER (WHERE w.vote = 'up') AS ups,
-		count(*) FILTER (WHERE w.vote = 'down') AS downs
-	    FROM unnest(games, votes) AS w (game, vote)
-	    GROUP BY w.game) v
-	WHERE g.tenant_id = ctx.tenant AND g.id = v.game;
-	last := api.next_ids(ctx, 'live_vote', cardinality(places));
 	INSERT INTO partyline.live_vote (tenant_id, id, session_id, game_id,
 	    username, vote, voted_at, voted_text, created_at, created_text)
-	SELECT ctx.tenant, last - cardinality(places) + row_number() OVER
-	    (ORDER BY w.place), session, w.game, w.username,
-	    CASE w.vote WHEN 'up' THEN 1 ELSE -1 END, w.moment::timestamptz,
-	    w.moment, stored_at, stored_text
-	FROM unnest(games, usernames, votes, moments) WITH ORDINALITY
-	    AS w (game, username, vote, moment, place)
+	SELECT ctx.tenant, last - many + row_number() OVER (ORDER BY w.place),
+	    session, w.game, w.username, CASE w.vote WHEN 'up' THEN 1
+	    ELSE -1 END, w.time, w.moment, stored_at, stored_text
+	FROM unnest(games, usernames, votes, moments, times) WITH ORDINALITY
+	    AS w (game, username, vote, moment, time, place)
 	WHERE w.game IS NOT NULL;
-	RETURN QUERY SELECT * FROM api.batch_emit(ctx, 'session:' || session,
-	    places, request_ids, array_fill('vote.received'::text,
-	    ARRAY[cardinality(places)]), datas, names);
 END
 $$;
 
@@ -144,7 +141,10 @@ DECLARE
 	times timestamptz[] := moments;
 	games bigint[];		-- by place: what is voted for
 	repeats boolean[];
-	datas text[];		-- of the events
+	places int[];		-- of those that count, as are these
+	their_ids text[];
+	datas text[];
+	names bigint;		-- bytes
 BEGIN
 	PERFORM api.enter(ctx);
 	IF cardinality(array_remove(keys, NULL)) > 0 THEN
@@ -153,7 +153,8 @@ BEGIN
 		    hashes);
 	END IF;
 
-	-- Whoever closes it waits for us, or we for him.
+	-- Whoever closes it waits for us, or we for him; and so does whoever
+	-- votes, as there is one active session.
 	SELECT s.id, s.games_played INTO session, games_played
 	FROM partyline.session s
 	WHERE s.tenant_id = ctx.tenant AND s.is_active
@@ -164,79 +165,85 @@ BEGIN
 		INTO starts, played
 		FROM partyline.session_game p
 		WHERE p.tenant_id = ctx.tenant AND p.session_id = session;
-		games := api.vote_games(ctx, starts, played, times, tickers);
-		IF batch.statuses IS NOT NULL THEN
-			SELECT array_agg(CASE WHEN w.status IS NULL
-			    AND w.same IS NULL THEN w.game END
-			    ORDER BY w.place) INTO games
-			FROM unnest(games, batch.statuses, batch.same_as)
-			    WITH ORDINALITY AS w (game, status, same, place);
-		END IF;
-		PERFORM FROM partyline.game g
-		WHERE g.tenant_id = ctx.tenant AND g.id = ANY (games)
-		ORDER BY g.id FOR NO KEY UPDATE;
+		games := api.vote_games(ctx, batch, starts, played, times,
+		    tickers);
 		repeats := api.vote_repeats(ctx, usernames, games, times);
 	END IF;
 
+	WITH counted AS (
+		UPDATE partyline.game g SET upvotes = g.upvotes + v.ups,
+		    downvotes = g.downvotes + v.downs
+		FROM (SELECT w.game, count(*) FILTER (WHERE w.vote = 'up')
+			AS ups, count(*) FILTER (WHERE w.vote = 'down')
+			AS downs
+		    FROM unnest(games, votes, repeats)
+			AS w (game, vote, is_repeat)
+		    WHERE NOT w.is_repeat GROUP BY w.game) v
+		WHERE g.tenant_id = ctx.tenant AND g.id = v.game
+		RETURNING g.id, g.upvotes - v.ups AS upvotes, g.downvotes
+		    - v.downs AS downvotes, format('{"id":%s,"title":%s',
+		    g.id, to_json(g.title)) AS said,
+		    to_json(g.pack_name)::text AS pack_name)
 	SELECT array_agg(coalesce(a.status, CASE WHEN a.same IS NULL THEN
 		CASE WHEN a.refusal IS NULL THEN 200
-		WHEN a.refusal = 'vote_duplicate' THEN 409 ELSE 404 END END)
-		ORDER BY a.place),
+		WHEN a.refusal = 'vote_duplicate' THEN 409 ELSE 404 END END)),
 	    array_agg(CASE
 		WHEN a.status IS NOT NULL THEN a.body
+		WHEN a.game IS NOT NULL THEN concat('{"success":true,'
+		    '"message":"Vote recorded successfully","session":{"id":',
+		    session, ',"games_played":', games_played, '},"game":',
+		    a.said, ',', a.totals, '},"vote":', a.said_vote, '}')
 		WHEN a.refusal = 'vote_duplicate' THEN '{"message":'
 		    '"Please wait at least 1 second between votes"}'
 		WHEN a.refusal = 'vote_without_game' THEN format(
 		    '{"debug":{"voteTimestamp":"%s","sessionGames":%s}}',
-		    a.moment, (SELECT api.vote_debug(ctx, session)))
-		WHEN a.game IS NOT NULL THEN concat('{"success":true,'
-		    '"message":"Vote recorded successfully","session":{"id":',
-		    session, ',"games_played":', games_played, '},"game":',
-		    a.said_game, ',', a.said_totals, '},"vote":', a.said_vote,
-		    '}') END
-		ORDER BY a.place),
-	    array_agg(a.refusal ORDER BY a.place),
-	    array_agg(a.game ORDER BY a.place),
-	    array_agg(CASE WHEN a.game IS NOT NULL THEN concat(
-		'{"sessionId":', session, ',"game":', a.said_game,
-		',"pack_name":', to_json(a.pack_name), '},"vote":',
-		a.said_vote, ',"totals":{', a.said_totals, '}}') END
-		ORDER BY a.place)
-	INTO batch.statuses, batch.bodies, batch.refusals, games, datas
-	FROM (SELECT w.place, w.status, w.body, w.same, w.moment,
-		g.id AS game, g.pack_name,
+		    a.moment, (SELECT api.vote_debug(ctx, session))) END),
+	    array_agg(a.refusal), array_agg(a.game),
+	    array_agg(a.place) FILTER (WHERE a.game IS NOT NULL),
+	    array_agg(a.request_id) FILTER (WHERE a.game IS NOT NULL),
+	    array_agg(concat('{"sessionId":', session, ',"game":', a.said,
+		',"pack_name":', a.pack_name, '},"vote":', a.said_vote,
+		',"totals":{', a.totals, '}}'))
+		FILTER (WHERE a.game IS NOT NULL),
+	    sum(octet_length(a.username)) FILTER (WHERE a.game IS NOT NULL)
+	INTO batch.statuses, batch.bodies, batch.refusals, games, places,
+	    their_ids, datas, names
+	FROM (SELECT w.*, c.id AS game, c.said, c.pack_name,
 		CASE WHEN w.status IS NOT NULL OR w.same IS NOT NULL
-			THEN w.refusal
+			THEN w.kept_refusal
 		    WHEN session IS NULL THEN 'no_active_session'
 		    WHEN w.is_repeat THEN 'vote_duplicate'
-		    WHEN g.id IS NOT NULL THEN NULL
+		    WHEN c.id IS NOT NULL THEN NULL
 		    WHEN w.ticker <> '' THEN 'ticker_unknown'
 		    WHEN starts IS NULL THEN 'no_games_played'
 		    ELSE 'vote_without_game' END AS refusal,
-		format('{"id":%s,"title":%s', g.id, to_json(g.title))
-		    AS said_game,
-		format('"upvotes":%s,"downvotes":%s,"popularity_score":%s',
-		    g.upvotes + w.ups, g.downvotes + w.downs,
-		    g.upvotes + w.ups - g.downvotes - w.downs) AS said_totals,
-		format('{"username":%s,"type":"%s","timestamp":"%s"}',
-		    to_json(w.username), w.vote, w.moment) AS said_vote
+		concat('"upvotes":', c.upvotes + w.ups, ',"downvotes":',
+		    c.downvotes + w.downs, ',"popularity_score":',
+		    c.upvotes + w.ups - c.downvotes - w.downs) AS totals,
+		concat('{"username":', to_json(w.username)::text,
+		    ',"type":"', w.vote, '","timestamp":"', w.moment, '"}')
+		    AS said_vote
 	    FROM (SELECT *, count(*) FILTER (WHERE e.vote = 'up') OVER each
 			AS ups,
 		    count(*) FILTER (WHERE e.vote = 'down') OVER each
 			AS downs
-		FROM unnest(usernames, votes, moments, tickers, games,
-		    repeats, batch.statuses, batch.bodies, batch.refusals,
-		    batch.same_as) WITH ORDINALITY AS e (username, vote,
-		    moment, ticker, game, is_repeat, status, body, refusal,
-		    same, place)
-		WINDOW each AS (PARTITION BY e.game, e.is_repeat
+		FROM unnest(usernames, votes, moments, tickers, request_ids,
+		    games, repeats, batch.statuses, batch.bodies,
+		    batch.refusals, batch.same_as) WITH ORDINALITY
+		    AS e (username, vote, moment, ticker, request_id, wanted,
+		    is_repeat, status, body, kept_refusal, same, place)
+		WINDOW each AS (PARTITION BY e.wanted, e.is_repeat
 		    ORDER BY e.place)) w
-	    LEFT JOIN partyline.game g ON g.tenant_id = ctx.tenant
-		AND g.id = w.game AND NOT w.is_repeat) a;
+	    LEFT JOIN counted c ON c.id = w.wanted AND NOT w.is_repeat
+	    ORDER BY w.place) a;
 
-	IF cardinality(array_remove(games, NULL)) > 0 THEN
-		RETURN QUERY SELECT * FROM api.vote_store(ctx, session,
-		    request_ids, usernames, votes, moments, games, datas);
+	IF places IS NOT NULL THEN
+		PERFORM api.vote_store(ctx, session, cardinality(places),
+		    usernames, votes, moments, times, games);
+		RETURN QUERY SELECT * FROM api.batch_emit(ctx,
+		    'session:' || session, places, their_ids,
+		    array_fill('vote.received'::text,
+		    ARRAY[cardinality(places)]), datas, names);
 	END IF;
 	IF batch.held IS NOT NULL THEN
 		batch := api.batch_keep(ctx, scopes, callers, keys, hashes,
@@ -337,22 +344,26 @@ BEGIN
 END
 $$;
 
--- Takes the votes of sessions that are about to be removed out of the games'
--- totals, those of the chat as well. The sessions are locked.
-CREATE FUNCTION api.votes_uncount(ctx api.ctx, sessions bigint[])
+-- Removes the votes of sessions that are about to be removed, and takes them
+-- out of the games' totals, those of the chat as well. The sessions are
+-- locked.
+CREATE FUNCTION api.votes_remove(ctx api.ctx, sessions bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	games bigint[];
 	ups bigint[];
 	downs bigint[];
 BEGIN
+	WITH gone AS (
+		DELETE FROM partyline.live_vote v
+		WHERE v.tenant_id = ctx.tenant
+		    AND v.session_id = ANY (sessions)
+		RETURNING v.game_id, v.vote)
 	SELECT array_agg(t.game_id), array_agg(-t.ups), array_agg(-t.downs)
 	INTO games, ups, downs
 	FROM (SELECT v.game_id, count(*) FILTER (WHERE v.vote = 1) AS ups,
 		count(*) FILTER (WHERE v.vote = -1) AS downs
-	    FROM (SELECT l.game_id, l.vote FROM partyline.live_vote l
-		WHERE l.tenant_id = ctx.tenant
-		    AND l.session_id = ANY (sessions)
+	    FROM (SELECT g.game_id, g.vote FROM gone g
 		UNION ALL
 		SELECT c.game_id, c.vote FROM partyline.chat_log c
 		WHERE c.tenant_id = ctx.tenant

@@ -8,6 +8,7 @@
  *	status			command_status.c, over ctl.c
  *	log, fault		command_control.c, over ctl.c
  *	migrate			command_migrate.c, over store/migrate.c
+ *	import			command_import.c, over import_file.c
  *	tenant			command_tenant.c, over command_db.c
  *	help, version		command_help.c
  *	-x TABLE		tables.c: the tables of the program, printed

@@ -3,8 +3,9 @@
  * What an operation answers: its success by the schema of its row, and the
  * refusals that such a row can have. A schema may bring members of its own:
  * x-headers, which success has beside the usual ones; x-also-503, where an
- * answer of the same form tells that the server is not well; and x-has-tag,
- * where what is no JSON has an ETag as well.
+ * answer of the same form tells that the server is not well; x-has-tag, where
+ * what is no JSON has an ETag as well; and x-other-types, in which the same
+ * comes as text.
  */
 #include <stdio.h>
 
@@ -128,6 +129,24 @@ write_own_headers(struct json_out *json, const struct operation_row *row,
 	json_object_end(json);
 }
 
+/* What the client may ask for instead, in no form that a schema could say. */
+static void
+write_other_types(struct json_out *json, text schema)
+{
+	text list, type, rest;
+
+	if (!json_in_raw(schema, TEXT("x-other-types"), &list))
+		return;
+	while (text_cut(list, '"', &rest, &list) &&
+	    text_cut(list, '"', &type, &list)) {
+		char key[64];
+
+		snprintf(key, sizeof key, "%.*s", TEXT_ARGS(type));
+		json_key(json, key);
+		json_raw(json, TEXT("{\"schema\":{\"type\":\"string\"}}"));
+	}
+}
+
 static void
 write_content(struct json_out *json, const struct operation_row *row,
     text schema, bool or_refusal)
@@ -151,6 +170,7 @@ write_content(struct json_out *json, const struct operation_row *row,
 	} else
 		openapi_refer(json, "schemas", row->answer);
 	json_object_end(json);
+	write_other_types(json, schema);
 	json_object_end(json);
 }
 

@@ -323,6 +323,12 @@ OPERATION(session_events, GET, "/api/sessions/{id}/events", FRONT, READER,
 	"How many seconds to wait for the first event; 0 without it.")
     INPUT(ticket, QUERY, ticket, none, 0, 0,
 	"In place of a token."))
+OPERATION(session_export, GET, "/api/sessions/{id}/export", FRONT, ADMIN,
+    SLOW, NONE, "", 200, session_export,
+    "A session with what was played and said, as a file.",
+    INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
+    INPUT(format, QUERY, text, none, 0, 100,
+	"json or csv; txt is all else."))
 OPERATION(session_game_add, POST, "/api/sessions/{id}/games", FRONT, ADMIN,
     WRITE, EVENT, "session:{id}", 201, session_game,
     "Adds a game to an active session, as the one that is playing; what was "

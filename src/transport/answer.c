@@ -161,12 +161,22 @@ is_document(const struct answer *answer)
 	return (answer->constant != NULL && answer->constant->is_document);
 }
 
-/* It has a tag, and may be compressed. */
+/* It may be compressed. */
 static bool
 has_representations(const struct answer *answer)
 {
 	return (answer->media_type.at == op_json_type.at ||
 	    is_document(answer));
+}
+
+/* What has no end yet has no tag, and neither have the operators' pages. */
+static bool
+is_whole(const struct peer *peer)
+{
+	const struct answer *answer = &peer->op->answer;
+
+	return (has_representations(answer) || (peer->door == DOOR_FRONT &&
+	    !peer->op->is_stream && answer->media_type.at != NULL));
 }
 
 /* A document once for all who ask. */
@@ -403,7 +413,7 @@ answer_prepare(struct peer *peer)
 	if (answer->status != 200)
 		add_rare(peer, sharing);
 	add_vary(peer, sharing);
-	if (has_representations(answer) && !settle_representation(peer)) {
+	if (is_whole(peer) && !settle_representation(peer)) {
 		answer->status = 304;
 		answer->media_type = TEXT_NONE;
 		answer->body = TEXT_NONE;

@@ -2,14 +2,14 @@
 --
 -- What the catalogue has to say about roles and row-level security.
 
-SELECT plan(18);
+SELECT plan(22);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
 CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
     'catalog_due', 'host', 'installation', 'schema_version', 'secret',
     'seed_games', 'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
-CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency',
+CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency', 'live_vote',
     'session', 'stream', 'tenant', 'tenant_host', 'ticket',
     'token_revocation'])::name AS name;
 CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
@@ -104,6 +104,7 @@ $$, 'and not everybody may call it');
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset
+	AND p.proname <> 'batch_answers'	-- which operations call
 	AND (p.prolang <> (SELECT oid FROM pg_language
 	    WHERE lanname = 'plpgsql') OR p.prorettype <> 'api.answer'::regtype)
 $$, 'an operation is plpgsql and gives api.answer');
@@ -113,7 +114,7 @@ SELECT is_empty($$
 	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset
 	AND 'api.ctx'::regtype = ANY (p.proargtypes::oid[])
 	AND p.proargtypes[0] = 'api.ctx'::regtype
-	AND p.proname NOT IN ('batch_emit', 'vote_store')  -- of operations
+	AND p.proname <> 'batch_emit'	-- which operations call
 	AND p.prosrc !~ '^\s*(?:DECLARE.*?\n)?BEGIN\n\tPERFORM api.enter\(ctx\);'
 $$, 'one with a ctx opens with api.enter');
 
@@ -131,6 +132,38 @@ SELECT is_empty($$
 	    WHERE p.oid = 'api.tenant_hold'::regproc)
 	    !~ ('FROM partyline\.' || o.relname || ' ')
 $$, 'who removes a tenant locks first what his writers lock');
+
+SELECT set_eq('SELECT name FROM api.tenant_table',
+    'SELECT relname::text FROM ours WHERE relrowsecurity OR EXISTS (
+	SELECT FROM pg_attribute a WHERE a.attrelid = ours.oid
+	AND a.attname = ''tenant_id'' AND NOT a.attisdropped)',
+    'each table of tenants is in their file, or is said to be left out');
+
+SELECT is_empty($$
+	SELECT name FROM api.tenant_table
+	WHERE (place IS NULL) <> coalesce(length(left_out) > 0, false)
+$$, 'it has a place there, or a reason why not');
+
+-- What names itself can be put back at once: keys are checked at the end.
+SELECT is_empty($$
+	SELECT c.conname FROM pg_constraint c
+	JOIN pg_class own ON own.oid = c.conrelid
+	JOIN pg_class other ON other.oid = c.confrelid
+	JOIN api.tenant_table t ON t.name = own.relname
+	JOIN api.tenant_table o ON o.name = other.relname
+	WHERE c.contype = 'f' AND o.place > t.place
+$$, 'what a table names is put back before it');
+
+SELECT is_empty($$
+	SELECT o.relname, a.attname FROM ours o
+	JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0
+	    AND NOT a.attisdropped
+	WHERE o.relname IN (SELECT name FROM api.tenant_table)
+	    AND a.attname <> ALL (api.tenant_table_columns(o.relname))
+	    AND a.attname <> 'tenant_id'
+	    AND o.relname || '.' || a.attname NOT IN ('stream.epoch',
+		'tenant.id', 'tenant.slug')
+$$, 'with every column, but for whose it is and what is made anew');
 
 SELECT is_empty($$
 	SELECT c.conrelid::regclass FROM pg_constraint c

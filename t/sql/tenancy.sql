@@ -76,8 +76,8 @@ $$, 'it changes none');
 SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
-	AND name NOT IN ('event', 'idempotency', 'stream', 'tenant',
-	    'tenant_host', 'ticket', 'token_revocation')
+	AND name NOT IN ('event', 'idempotency', 'live_vote', 'stream',
+	    'tenant', 'tenant_host', 'ticket', 'token_revocation')
 	AND t.rows('partyline_fleet', '1', format(
 	    'SELECT FROM partyline.%I WHERE %I <> 1', name, tenant)) > 0
 $$, 'the fleet sees of others only what is listed');

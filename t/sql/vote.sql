@@ -3,7 +3,7 @@
 -- Live votes: what they are for, what is refused and in which order, totals,
 -- events, batches; the lists of them.
 
-SELECT plan(62);
+SELECT plan(67);
 
 DELETE FROM partyline.pack;
 INSERT INTO partyline.pack (tenant_id, id, name, created_at, created_text)
@@ -11,8 +11,8 @@ VALUES (1, 1, 'Pack "1"', now(), '');
 INSERT INTO partyline.game (tenant_id, id, pack_name, title, min_players,
     max_players, ticker, created_at, created_text)
 SELECT 1, n, 'Pack "1"', 'Game ' || n, 1, 8,
-    CASE WHEN n > 2 THEN 'TK' || n END, now(), ''
-FROM generate_series(1, 4) n;
+    CASE WHEN n IN (3, 4) THEN 'TK' || n END, now(), ''
+FROM generate_series(1, 5) n;
 
 CREATE FUNCTION t.at(second numeric) RETURNS text LANGUAGE sql AS $$
 	SELECT api.iso('2026-03-15T20:00:00Z'::timestamptz
@@ -245,6 +245,26 @@ SELECT is(body, '{"session_id":1,"votes":['
 FROM t.server('api.session_votes(t.ctx(), 1)');
 SELECT throws_ok($$SELECT t.server('api.session_votes(t.ctx(), 2)')$$,
     'PT404', 'session_not_found', 'of no session');
+
+-- what they are for stays
+SELECT throws_ok($$DELETE FROM partyline.game WHERE id = 3$$, '23503', NULL,
+    'a game that somebody voted for is not removed');
+SELECT is(t.rows('partyline_server', '1', $$DELETE FROM partyline.game g
+    WHERE g.tenant_id = 1 AND g.title = 'Game 5'$$), 1::bigint,
+    'one that nobody did is');
+
+-- removed with their tenant
+SELECT is((t.fleet($$api.tenant_add(t.ctx(NULL), 'other')$$)).status, 201,
+    'another tenant') LIMIT 1;
+INSERT INTO partyline.live_vote (tenant_id, id, session_id, game_id,
+    username, vote, voted_at, voted_text, created_at, created_text)
+SELECT 2, v.id, v.session_id, (SELECT min(g.id) FROM partyline.game g
+    WHERE g.tenant_id = 2), v.username, v.vote, v.voted_at, v.voted_text,
+    v.created_at, v.created_text FROM partyline.live_vote v;
+SELECT is(count(*), 2::bigint, 'which is removed')
+FROM t.fleet($$api.tenant_remove(t.ctx(NULL), 'other')$$);
+SELECT is(array_agg(DISTINCT tenant_id), '{1}', 'with its votes alone')
+FROM partyline.live_vote;
 
 -- removed with their session
 SELECT is(count(*), 2::bigint, 'closed')

@@ -21,7 +21,7 @@
 	// What things of a name look like; else the schema alone decides.
 	const known = {
 		key: 'your key', title: 'Quiplash 3', username: 'ada',
-		pack_name: 'The Jackbox Party Pack 7', label: 'Quiplash 3',
+		pack_name: 'Jackbox Party Pack 7', label: 'Quiplash 3',
 		stream: 'session:17', notes: 'game night', name: 'ada',
 		room_code: 'LSBN', roomCode: 'LSBN', message: 'thisgame++',
 		ticker: 'QPL3', epoch: 'f4a91c0be2d7', requestId: 'k3v9',
@@ -136,7 +136,7 @@
 		`curl -s "$URL${target}"`,
 		method !== (body ? 'POST' : 'GET') && `-X ${method}`,
 		token && '-H "Authorization: Bearer $TOKEN"',
-		key && `-H 'Idempotency-Key: ${method.length}f81d4fae'`,
+		key && "-H 'Idempotency-Key: tonight-1'",
 		body && `--json ${quoted(JSON.stringify(body))}`
 	].filter(Boolean).join(' \\\n    ');
 
@@ -224,8 +224,8 @@
 			found);
 		field.addEventListener('input', look);
 		document.addEventListener('keydown', (event) => {
-			if (event.key === '/' && !event.target.matches(
-				'input, textarea')) {
+			if (event.key === '/' && !event.target.closest?.(
+				'input')) {
 				event.preventDefault();
 				field.focus();
 			}

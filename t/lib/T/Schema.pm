@@ -79,7 +79,7 @@ sub schema_of {
 my %keywords = (
 	map { $_ => sub { () } } qw($schema $defs title description default
 	    format contentMediaType required properties additionalProperties
-	    x-headers x-also-503 x-has-tag)
+	    x-headers x-also-503 x-has-tag x-other-types)
 );
 
 # Keywords that look at one thing each: value, argument, pointer, root.
