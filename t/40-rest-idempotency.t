@@ -491,7 +491,7 @@ my %test = (
 		ok($how->{done}->($id), 'it was done');
 		is(sql($how->{count}), $before + 1, 'once');
 		$bert->hang_up;
-		ok((wait_until { $server->worker_pid(2) }),
+		ok((wait_until { $server->worker_pid(2) } 30),
 			'another worker is there');
 	},
 );
