@@ -103,8 +103,8 @@ SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
     'SELECT FROM partyline.tenant_host')$$,
     '42501', NULL, 'the server looks up no tenants');
 SELECT throws_ok($$SELECT t.rows('partyline_fleet', '1',
-    'SELECT FROM partyline.session')$$,
-    '42501', NULL, 'the fleet reads no sessions');
+    'SELECT notes FROM partyline.session')$$,
+    '42501', NULL, 'the fleet sees of sessions only their polls');
 SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
     'CREATE TABLE partyline.mine ()')$$, '42501', NULL, 'nobody makes tables');
 SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
