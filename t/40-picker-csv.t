@@ -47,7 +47,7 @@ sub catalog {
 
 # Gone with all that stands on it, and its weight.
 sub clear {
-	$db->query('DELETE FROM partyline.session');
+	$db->query("DELETE FROM partyline.$_") for qw(live_vote session);
 	T::Games::clear($db);
 	$db->query("UPDATE partyline.stream s SET bytes = (SELECT coalesce(
 		sum(octet_length(payload)), 0) FROM partyline.event e

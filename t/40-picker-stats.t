@@ -231,7 +231,7 @@ subtest 'trends' => sub {
 };
 
 subtest 'a night as it is played' => sub {
-	$db->query('DELETE FROM partyline.session');
+	$db->query("DELETE FROM partyline.$_") for qw(live_vote session);
 	$db->query("INSERT INTO partyline.counter VALUES
 		(1, 'session', 50), (1, 'session_game', 50),
 		(1, 'live_vote', 50), (1, 'chat_log', 50)");

@@ -104,7 +104,7 @@ SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
     '42501', NULL, 'the server looks up no tenants');
 SELECT throws_ok($$SELECT t.rows('partyline_fleet', '1',
     'SELECT notes FROM partyline.session')$$,
-    '42501', NULL, 'the fleet reads of sessions only what ends polls');
+    '42501', NULL, 'the fleet sees of sessions only their polls');
 SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
     'CREATE TABLE partyline.mine ()')$$, '42501', NULL, 'nobody makes tables');
 SELECT throws_ok($$SELECT t.rows('partyline_server', '1',
