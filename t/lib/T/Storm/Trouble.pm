@@ -176,13 +176,28 @@ sub forget_events {
 	return;
 }
 
+# A master that has only just begun dies of a signal, as any program does.
+sub is_up { return scalar $_[0]->worker_pids }
+
+sub reload {
+	my ($self) = @_;
+	my $host = $self->{storm}->host;
+
+	return if !is_up($host);
+	$self->note('a reload');
+	$host->hup;
+	return;
+}
+
 # One of the two stays, and one at a time goes: it is told, or its master is
 # killed, and then the others leave by themselves.
 sub restart_host {
 	my ($self) = @_;
 
 	return if $self->{restarts};
-	my $host = $self->{restarts} = $self->{storm}->host;
+	my $host = $self->{storm}->host;
+	return if !is_up($host);
+	$self->{restarts} = $host;
 	if (rand() < 0.6) {
 		$self->note('a host stops');
 		$host->signal('TERM');
@@ -251,7 +266,7 @@ my @happens = (
 	[2,  sub { $_[0]->stop_one('relay') }],
 	[6,  \&hurt_redis],
 	[8,  \&hurt_postgres],
-	[4,  sub { $_[0]->note('a reload'); $_[0]{storm}->host->hup }],
+	[4,  \&reload],
 	[3,  \&restart_host],
 	[16, \&meet_a_moment],
 	[4,  \&renew],
