@@ -17,7 +17,9 @@ use T::Server;
 use T::Table;
 use T::Wait;
 
-my $server = T::Server->start(workers => 2, db_timeout => '60s');
+# Workers are killed one after the other: nobody is to wait for the next.
+my $server = T::Server->start(workers => 2, db_timeout => '60s',
+	restart_max => '500ms');
 my $db     = $server->db;
 my ($ann, $bert) = map { T::Client->new($server, name => 'Ann',
 	worker => $_) } 1, 2;		# one admin, two connections
@@ -98,7 +100,8 @@ sub checks {
 
 # For each operation: body, and another one; what makes it possible (again);
 # whether it has been done since, on the first session or the one given; what
-# makes it refuse; what it waits for; how often it was done in all.
+# makes it refuse, and its status if not 400; what it waits for; how often it
+# was done in all.
 my $seq = 0;
 my %session = (lock => "SELECT FROM partyline.session WHERE id = $id FOR
 	UPDATE");
@@ -195,6 +198,17 @@ my %how = (
 		done  => sub { flag('archived', $_[0]) eq 't' },
 		never => sub { flags($id, 'true', 'false') },
 	},
+	session_chat_import => {
+		%session,
+		body => [map { '[{"username":"a","message":"thisgame++",'
+			. "\"timestamp\":\"203$_-01-01T00:00:00Z\"}]" } 0, 1],
+		undo => sub { sql('DELETE FROM partyline.chat_log') },
+		done => sub { sql("SELECT count(*) FROM partyline.chat_log
+			WHERE session_id = $_[0]") },
+		never => undef,		# but for one that is missing
+		count => "SELECT last FROM partyline.counter
+			WHERE noun = 'chat_log'",
+	},
 	session_close => {
 		%session,
 		body => ['{"notes":"x"}', '{"notes":"y"}'],
@@ -273,6 +287,23 @@ my %how = (
 		undo  => sub { flags("$id, $other", 'false', 'true') },
 		done  => sub { flag('archived', $_[0]) eq 'f' },
 		never => undef,		# but for one that is missing
+	},
+	vote_create => {
+		%session,
+		body => [map { '{"username":"a","timestamp":'
+			. "\"2030-01-01T00:00:00Z\",\"vote\":\"$_\"}" }
+			qw(up down)],
+		undo => sub {
+			flags('SELECT id FROM partyline.session', 'false',
+				'false');
+			flags($id, 'true', 'false');
+			sql('DELETE FROM partyline.live_vote');
+		},
+		done  => sub { sql('SELECT count(*) FROM partyline.live_vote') },
+		never => sub { flags($id, 'false', 'false') },
+		refused => 404,
+		count   => "SELECT count(*) FROM partyline.event
+			WHERE type = 'vote.received'",
 	},
 	# Keys of anonymous callers, and answers that carry secrets, are not
 	# kept; what changes nothing need not be.
@@ -374,7 +405,8 @@ my %test = (
 		if ($how->{never}) {
 			$how->{never}->();
 			my $refusal = $ann->post(asking($name, $key));
-			is($refusal->{status}, 400, 'refused');
+			is($refusal->{status}, $how->{refused} // 400,
+				'refused');
 			ok(!defined $refusal->{json}{id}, 'with its reason');
 			$how->{undo}->($id);
 		}
@@ -491,7 +523,8 @@ my %test = (
 		ok($how->{done}->($id), 'it was done');
 		is(sql($how->{count}), $before + 1, 'once');
 		$bert->hang_up;
-		ok((wait_until { $server->worker_pid(2) } 30),
+		# Who dies again and again is replaced after a while.
+		ok((wait_until { $server->worker_pid(2) } 60),
 			'another worker is there');
 	},
 );

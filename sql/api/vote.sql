@@ -154,12 +154,18 @@ BEGIN
 	END IF;
 
 	-- Whoever closes it waits for us, or we for him; and so does whoever
-	-- votes, as there is one active session.
-	SELECT s.id, s.games_played INTO session, games_played
-	FROM partyline.session s
-	WHERE s.tenant_id = ctx.tenant AND s.is_active
-	FOR NO KEY UPDATE;
-	IF FOUND THEN
+	-- votes, as there is one active session. What is answered by now has
+	-- to wait for nobody.
+	IF batch.statuses IS NULL OR EXISTS (
+	    SELECT FROM unnest(batch.statuses, batch.same_as)
+		AS w (status, same)
+	    WHERE w.status IS NULL AND w.same IS NULL) THEN
+		SELECT s.id, s.games_played INTO session, games_played
+		FROM partyline.session s
+		WHERE s.tenant_id = ctx.tenant AND s.is_active
+		FOR NO KEY UPDATE;
+	END IF;
+	IF session IS NOT NULL THEN
 		SELECT array_agg(p.played_at ORDER BY p.played_at, p.id),
 		    array_agg(p.game_id ORDER BY p.played_at, p.id)
 		INTO starts, played
