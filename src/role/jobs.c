@@ -5,6 +5,8 @@
  */
 #include "role/child.h"
 
+#include "jobs/fetch.h"
+#include "jobs/guard.h"
 #include "jobs/polls.h"
 #include "jobs/storage.h"
 #include "jobs/work.h"
@@ -13,6 +15,8 @@ struct jobs {
 	unsigned	 magic;
 #define JOBS_MAGIC 0x6a6f6273
 	struct ground	*ground;
+	struct guard	*guard;
+	struct fetcher	*fetcher;
 	struct storage	*storage;
 	struct works	*works;
 	struct polls	*polls;
@@ -32,6 +36,8 @@ jobs_begin(struct child_self *self)
 	self->of_role = jobs;
 	jobs->ground = ground_create(self->loop, self->conf,
 	    self->segment, self->slot);
+	jobs->guard = guard_create(self->conf);
+	jobs->fetcher = fetcher_create(jobs->ground);
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
 	jobs->polls = polls_create(jobs->ground);
@@ -44,12 +50,14 @@ jobs_drain(struct child_self *self)
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
 	polls_stop(jobs_of(self)->polls);
+	fetcher_stop(jobs_of(self)->fetcher);
 }
 
 static bool
 jobs_has_finished(struct child_self *self)
 {
-	return (self->is_draining && ground_is_idle(jobs_of(self)->ground));
+	return (self->is_draining && ground_is_idle(jobs_of(self)->ground) &&
+	    fetcher_is_idle(jobs_of(self)->fetcher));
 }
 
 static void
@@ -57,10 +65,12 @@ jobs_end(struct child_self *self)
 {
 	struct jobs *jobs = jobs_of(self);
 
+	fetcher_destroy(&jobs->fetcher);
 	ground_destroy(&jobs->ground);
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
 	polls_destroy(&jobs->polls);
+	guard_destroy(&jobs->guard);
 	object_free(&jobs);
 	self->of_role = NULL;
 }
