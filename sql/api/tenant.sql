@@ -221,6 +221,10 @@ BEGIN
 	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
 	PERFORM FROM partyline.game g
 	WHERE g.tenant_id = ctx.tenant ORDER BY g.id FOR UPDATE;
+	PERFORM FROM partyline.webhook_queue q
+	WHERE q.tenant_id = ctx.tenant ORDER BY q.webhook_id FOR UPDATE;
+	PERFORM FROM partyline.webhook w
+	WHERE w.tenant_id = ctx.tenant ORDER BY w.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);
@@ -252,5 +256,9 @@ BEGIN
 	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
 	DELETE FROM partyline.event e WHERE e.tenant_id = tenant.id;
 	DELETE FROM partyline.idempotency i WHERE i.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_outbox o WHERE o.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_delivery d
+	WHERE d.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_log l WHERE l.tenant_id = tenant.id;
 END
 $$;

@@ -26,6 +26,11 @@ SELECT name, place, left_out FROM (VALUES
     ('session_game', 13, NULL),
     ('live_vote', 14, NULL),
     ('chat_log', 15, NULL),
+    ('webhook', 20, NULL),
+    ('webhook_queue', 21, NULL),
+    ('webhook_outbox', 22, NULL),	-- without nth: in the order of streams
+    ('webhook_delivery', 23, NULL),
+    ('webhook_log', 24, NULL),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;
@@ -39,7 +44,8 @@ RETURNS text[] LANGUAGE sql STABLE AS $$
 	    AND a.attnum > 0 AND NOT a.attisdropped
 	    AND a.attname <> 'tenant_id'
 	    AND (wanted, a.attname) NOT IN (('tenant', 'id'),
-		('tenant', 'slug'), ('stream', 'epoch'))
+		('tenant', 'slug'), ('stream', 'epoch'),
+		('webhook_outbox', 'nth'))
 $$;
 
 -- Who may write a table reads it, too.

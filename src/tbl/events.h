@@ -36,3 +36,6 @@ EVENT(vote_received, "vote.received", "session:<id>", NUMBERED,
     "Somebody voted for a game, live.")
 EVENT(voting_ended, "voting.ended", "session:<id>", NUMBERED,
     "A poll ended, and who won.")
+EVENT(webhook_disabled, "webhook.disabled", "lobby", NUMBERED,
+    "The server sends nothing to a webhook any more, until somebody enables "
+    "it.")

@@ -39,6 +39,14 @@ FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
 FUNCTION(ticket_use, WRITE, WITH, 2,
     "Takes a ticket for a stream; whose it was.")
+FUNCTION(webhook_claim, FLEET, WITHOUT, 4,
+    "Leases for deliveries of webhooks that are due, with what is to be sent.")
+FUNCTION(webhook_done, FLEET, WITHOUT, 14,
+    "What a delivery came to, and more of the same endpoint.")
+FUNCTION(webhook_hold, FLEET, WITHOUT, 5,
+    "Lets the lease of a delivery that waits begin anew.")
+FUNCTION(webhook_leave, FLEET, WITHOUT, 4,
+    "Gives a delivery back that was not sent.")
 FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
 FUNCTION(work_end_polls, FLEET, WITHOUT, 1,

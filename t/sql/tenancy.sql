@@ -31,6 +31,22 @@ FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.chat_log
 SELECT n, 1, 1, 'ann', 'hello', now(), 'now', NULL, NULL, sha256('')
 FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook (tenant_id, id, name, url, secret, events,
+    created_at, created_text)
+SELECT n, 1, 'Bot', 'https://bot.example/', 'secret', '{game.added}', now(),
+    'now' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_queue (tenant_id, webhook_id)
+SELECT n, 1 FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_outbox
+SELECT n, 'lobby', 1, 1, '{1}', 'game.added', '{}', now()
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_delivery (tenant_id, webhook_id, id, message,
+    event, payload, created_at, queued_at, next_at)
+SELECT n, 1, 1, 'msg_1', 'game.added', '{}', now(), now(), now()
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_log
+SELECT n, 1, 1, 1, 1, 'game.added', 200, NULL, NULL, 1, now(), 'now'
+FROM unnest(ARRAY[1, 2]) n;
 
 CREATE TEMP TABLE guarded AS
 SELECT c.relname::text AS name, c.oid,
@@ -77,7 +93,9 @@ SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
 	AND name NOT IN ('event', 'idempotency', 'live_vote', 'stream',
-	    'tenant', 'tenant_host', 'ticket', 'token_revocation')
+	    'tenant', 'tenant_host', 'ticket', 'token_revocation', 'webhook',
+	    'webhook_delivery', 'webhook_log', 'webhook_outbox',
+	    'webhook_queue')
 	AND t.rows('partyline_fleet', '1', format(
 	    'SELECT FROM partyline.%I WHERE %I <> 1', name, tenant)) > 0
 $$, 'the fleet sees of others only what is listed');
