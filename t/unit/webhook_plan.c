@@ -223,7 +223,7 @@ test_keep(void)
 	test("answers are kept as UTF-8 without control signs");
 	keeps(TEXT("caf\303\251\t1\r\n2"), "caf\303\251\t1\n2");
 	keeps(TEXT("a\0b\033c\177d"), "a?b?c?d");
-	keeps(TEXT("\377\303(\355\240\200"), "??(???");
+	keeps(TEXT("\377\303+\355\240\200"), "??+???");
 	keeps(TEXT("cut \303"), "cut ?");
 
 	test("2 KiB of them, cut between two signs");
