@@ -7,9 +7,9 @@
  *	on_close <── close, error, end, silence, timeout ── on_text…
  *
  * Holds always:
- *  1. on_close is called once for each dial_open, and never inside it; after
- *     dial_close and dial_drop nothing is called. The dial is gone when
- *     on_close returns.
+ *  1. on_close is called once for each dial_open, and never inside it or
+ *     dial_say; at the latest fetcher_destroy does it. After dial_close and
+ *     dial_drop nothing is called. The dial is gone when on_close returns.
  *  2. Inside each callback any dial may be closed.
  *  3. Pings are answered. After silence_ms in which nothing came the
  *     connection is given up; half of it before, a ping asks for news.

@@ -109,7 +109,10 @@ struct fetcher	*fetcher_create(struct ground *ground);
 void		 fetcher_stop(struct fetcher *fetcher);
 /* Nothing is at work. */
 bool		 fetcher_is_idle(const struct fetcher *fetcher);
-/* Before the ground, and before those whose on_end it calls. */
+/*
+ * Before the ground, and before those whose on_end it calls; dials that are
+ * left are told on_close.
+ */
 void		 fetcher_destroy(struct fetcher **fetcher);
 
 struct fetch	*fetch_start(struct fetcher *fetcher,

@@ -62,6 +62,17 @@ struct fetch {
 	char		 error[CURL_ERROR_SIZE];
 };
 
+/* What dials have in common; the fetcher keeps it and ends it. */
+struct dials {
+	struct dial		*all;
+	struct ssl_ctx_st	*tls;		/* once one needed it */
+};
+
+struct dials *fetcher_dials(struct fetcher *fetcher);
+struct ground *fetcher_ground(const struct fetcher *fetcher);
+/* Those that are left are told that we are ending. */
+void	 dials_end(struct dials *dials);
+
 /* NULL: libcurl takes it not; why and words say so. */
 CURL	*fetch_prepare(struct fetch *fetch, const char *ca_file);
 void	 fetch_begin_silence(struct fetch *fetch);

@@ -32,6 +32,7 @@ struct fetcher {
 	struct fetch	*doomed;
 	struct fetch	*at_work;
 	unsigned	 at_work_count;
+	struct dials	 dials;
 	bool		 is_inside;	/* of a call of libcurl */
 	bool		 has_cancelled;	/* some, meanwhile */
 	bool		 is_stopped;
@@ -41,6 +42,19 @@ struct timers *
 fetch_timers(const struct fetch *fetch)
 {
 	return (loop_timers(fetch->fetcher->ground->loop));
+}
+
+struct dials *
+fetcher_dials(struct fetcher *fetcher)
+{
+	object_check(fetcher, FETCHER_MAGIC);
+	return (&fetcher->dials);
+}
+
+struct ground *
+fetcher_ground(const struct fetcher *fetcher)
+{
+	return (fetcher->ground);
 }
 
 static void
@@ -408,6 +422,7 @@ fetcher_destroy(struct fetcher **given)
 	while (fetcher->doomed != NULL)
 		finish(fetcher->doomed, CURLE_OK);
 	must(fetcher->origins == NULL);
+	dials_end(&fetcher->dials);
 	curl_multi_cleanup(fetcher->multi);
 	timer_stop(timers, &fetcher->curl_timer);
 	timer_stop(timers, &fetcher->soon);
