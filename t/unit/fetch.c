@@ -22,7 +22,7 @@
 
 static struct ground ground = { .magic = GROUND_MAGIC };
 static struct fetcher *fetcher;
-static struct guard *guard;
+static struct guard *guard, *strict;
 static unsigned port;
 static pid_t server;
 
@@ -369,27 +369,209 @@ test_bad_answers(void)
 	is_text(asker.words, "timed out: nothing came for 0.1 s");
 }
 
+static void
+change_to_other(struct fetch_request *request)
+{
+	static char url[128];
+
+	snprintf(url, sizeof url, "http://other.example:%u/hello", port);
+	request->url = url;
+}
+
+static void
+change_to_fleeting(struct fetch_request *request)
+{
+	static char url[128];
+
+	snprintf(url, sizeof url, "http://fleeting.example:%u/hello", port);
+	request->url = url;
+}
+
+static void
+change_to_refused(struct fetch_request *request)
+{
+	request->url = "http://127.0.0.1:9/";
+}
+
+static void
+change_to_nobody(struct fetch_request *request)
+{
+	request->url = "http://nobody.example:8080/";
+}
+
+static void
+change_to_connection(struct fetch_request *request)
+{
+	static char url[128];
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+	request->url = url;
+	request->is_connection = true;
+}
+
+static void
+change_to_strict_other(struct fetch_request *request)
+{
+	change_to_other(request);
+	request->guard = strict;
+}
+
+static void
+turn_while_there(const struct asker *a, const struct asker *b)
+{
+	int64_t until = clock_ms() + 5000;
+
+	while ((a->fetch != NULL || b->fetch != NULL) && clock_ms() < until)
+		loop_turn(ground.loop, 20);
+	ok(a->fetch == NULL && b->fetch == NULL);
+}
+
+static void
+test_guard(void)
+{
+	struct addrinfo *checked;
+	struct asker asker;
+	char service[8], url[128], why[GUARD_WHY_SIZE];
+
+	test("a name that answers otherwise once it was checked");
+	names_say[0] = "127.0.0.1";
+	names_say[1] = "10.0.0.1";
+	snprintf(service, sizeof service, "%u", port);
+	snprintf(url, sizeof url, "http://fleeting.example:%u/", port);
+	ok(guard_takes(guard, url, why));
+	ok(getaddrinfo("fleeting.example", service, NULL, &checked) == 0);
+	ok(guard_allows(guard, checked->ai_addr, checked->ai_addrlen, why));
+	freeaddrinfo(checked);
+	get(&asker, "", change_to_fleeting);
+	is(names_asked, 2);
+	is(asker.why, FETCH_NOT_ALLOWED);
+	is_text(asker.words, "address not allowed: 10.0.0.1 is private");
+
+	test("a connection that another one was allowed to open");
+	get(&asker, "/hello", NULL);
+	is(asker.why, FETCH_ANSWERED);
+	names_say[2] = "127.0.0.1";
+	get(&asker, "", change_to_other);
+	is(asker.why, FETCH_ANSWERED);
+	get(&asker, "", change_to_strict_other);
+	is(asker.why, FETCH_NOT_ALLOWED);
+	is_text(asker.words, "address not allowed: 127.0.0.1 is loopback");
+
+	test("names that are not there, ports where nobody listens");
+	get(&asker, "", change_to_nobody);
+	is(asker.why, FETCH_NO_NAME);
+	get(&asker, "", change_to_refused);
+	is(asker.why, FETCH_BAD_URL);
+	is_text(asker.words, "port not allowed: 9");
+}
+
+static void
+test_turns(void)
+{
+	struct asker slow[2], next, other, later;
+
+	test("one origin at its bound is no other one's matter");
+	ask(&slow[0], "/silent", change_to_hasty);
+	ask(&slow[1], "/silent", change_to_hasty);
+	ask(&next, "/hello", NULL);
+	ask(&later, "/hello", NULL);
+	ask(&other, "", change_to_other);
+	ends = 0;
+	turn_until(&later);
+	is(other.order, 1);
+	is(slow[0].order + slow[1].order, 5);
+	is(next.order + later.order, 9);
+
+	test("what is cancelled says nothing more");
+	ask(&slow[0], "/silent", NULL);
+	ask(&slow[1], "/silent", NULL);
+	ask(&next, "/hello", NULL);
+	ask(&later, "/hello", NULL);
+	loop_turn(ground.loop, 20);
+	loop_turn(ground.loop, 20);
+	fetch_cancel(&next.fetch);	/* waits */
+	fetch_cancel(&slow[0].fetch);	/* is at work */
+	ok(slow[0].fetch == NULL);
+	turn_until(&later);
+	is(later.status, 200);
+	fetch_cancel(&slow[1].fetch);
+	is(slow[0].ended + slow[1].ended + next.ended, 0);
+
+	test("cancelled in the middle of its own callbacks");
+	ask(&next, "/hello", NULL);
+	next.cancels_in_head = true;
+	ask(&other, "/drip", change_to_stream);
+	other.cancels_in_body = true;
+	turn_while_there(&next, &other);
+	is(next.ended + other.ended, 0);
+	is(next.head, 200);
+	is(next.pieces, 0);
+	is(other.pieces, 1);
+	get(&later, "/hello", NULL);
+	is(later.status, 200);
+}
+
+static void
+test_connection(void)
+{
+	struct asker asker;
+	char got[64];
+	ssize_t len;
+
+	test("a connection to own");
+	get(&asker, "", change_to_connection);
+	is(asker.why, FETCH_ANSWERED);
+	is(asker.status, 0);
+	say(asker.fd, "GET /hello HTTP/1.1\r\n\r\n");
+	ok(poll(&(struct pollfd){ .fd = asker.fd, .events = POLLIN }, 1,
+	    5000) == 1);
+	len = read(asker.fd, got, sizeof got - 1);
+	ok(len > 15);
+	got[len > 0 ? len : 0] = '\0';
+	ok(strncmp(got, "HTTP/1.1 200 OK", 15) == 0);
+	close(asker.fd);
+}
+
 int
 main(void)
 {
 	struct conf *conf = conf_create();
+	struct conf *as_it_is = conf_create();
+	struct asker waits, works;
 	struct buf problems;
-	char allow[] = "outgoing_allow=127.0.0.0/8";
 
 	signal(SIGPIPE, SIG_IGN);
 	test("a server");
 	start_server();
 	buf_init(&problems, BUF_NO_LIMIT);
-	ok(conf_set(conf, text_of(allow), &problems));
+	ok(conf_set(conf, TEXT("outgoing_allow=127.0.0.0/8"), &problems));
 	ok(conf_set(conf, TEXT("outgoing_per_origin=2"), &problems));
 	ground.loop = loop_create();
 	ground.conf = conf;
 	guard = guard_create(conf);
+	strict = guard_create(as_it_is);
 	fetcher = fetcher_create(&ground);
 	test_answers();
 	test_bad_answers();
+	test_guard();
+	test_turns();
+	test_connection();
+	test("the end of all is told to all");
+	ask(&works, "/silent", NULL);
+	ask(&works, "/silent", NULL);
+	loop_turn(ground.loop, 20);
+	ask(&waits, "/silent", NULL);
+	fetcher_stop(fetcher);
+	turn_until(&waits);
+	is(waits.why, FETCH_STOPPED);
+	ok(!fetcher_is_idle(fetcher));
+	works.ended = 0;
 	fetcher_destroy(&fetcher);
+	is(works.ended, 2);
+	is(works.why, FETCH_STOPPED);
 	guard_destroy(&guard);
+	guard_destroy(&strict);
+	conf_destroy(&as_it_is);
 	loop_destroy(&ground.loop);
 	conf_destroy(&conf);
 	buf_fini(&problems);
