@@ -159,6 +159,9 @@ RETURNS text LANGUAGE sql STABLE AS $$
 		ELSE ARRAY[hook.secret] END,
 	    'event', d.event, 'payload', d.payload,
 	    'attempt', d.attempts + 1, 'failures', queue.failures,
+	    'failing_ms', CASE WHEN queue.failures = 0 THEN 0
+		ELSE greatest(0, floor(extract(epoch FROM clock_timestamp()
+		    - queue.failing_since) * 1000)::bigint) END,
 	    'ordered', hook.ordered, 'test', d.is_test,
 	    'age_ms', greatest(0, floor(extract(epoch FROM clock_timestamp()
 		- d.queued_at) * 1000)::bigint))::text
@@ -328,6 +331,9 @@ BEGIN
 	UPDATE partyline.webhook_queue q SET logs = q.logs + 1,
 	    failures = CASE WHEN is_fine THEN 0 WHEN tried.is_test
 		THEN q.failures ELSE q.failures + 1 END,
+	    failing_since = CASE WHEN is_fine THEN NULL WHEN tried.is_test
+		THEN q.failing_since
+		WHEN q.failures = 0 THEN moment ELSE q.failing_since END,
 	    paused_until = CASE WHEN is_fine THEN NULL
 		WHEN tried.is_test OR pause_ms IS NULL THEN q.paused_until
 		ELSE moment + pause_ms * interval '1 millisecond' END
@@ -413,6 +419,41 @@ BEGIN
 	SET due_at = api.webhook_due(queue, hook, NULL)
 	WHERE q.tenant_id = tenant AND q.webhook_id = webhook;
 	RETURN NEXT api.reply(200, '{}');
+END
+$$;
+
+-- All that a host has out: due again, and no try is counted. Its jobs process
+-- asks for it at its start, because the one before it died.
+CREATE FUNCTION api.webhook_leave_all(host_id text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	queue partyline.webhook_queue;
+	hook partyline.webhook;
+	gone int := 0;
+	count int;
+BEGIN
+	FOR queue IN SELECT * FROM partyline.webhook_queue q
+	    WHERE (q.tenant_id, q.webhook_id) IN (
+		SELECT d.tenant_id, d.webhook_id
+		FROM partyline.webhook_delivery d
+		WHERE d.leased_by = host_id AND d.is_out)
+	    ORDER BY q.tenant_id, q.webhook_id FOR NO KEY UPDATE LOOP
+		UPDATE partyline.webhook_delivery d
+		SET is_out = false, next_at = clock_timestamp()
+		WHERE d.tenant_id = queue.tenant_id
+		    AND d.webhook_id = queue.webhook_id
+		    AND d.leased_by = host_id AND d.is_out;
+		GET DIAGNOSTICS count = ROW_COUNT;
+		gone := gone + count;
+		SELECT w.* INTO hook FROM partyline.webhook w
+		WHERE w.tenant_id = queue.tenant_id
+		    AND w.id = queue.webhook_id;
+		UPDATE partyline.webhook_queue q
+		SET due_at = api.webhook_due(queue, hook, NULL)
+		WHERE q.tenant_id = queue.tenant_id
+		    AND q.webhook_id = queue.webhook_id;
+	END LOOP;
+	RETURN NEXT api.reply(200, '{"rows":' || gone || '}');
 END
 $$;
 

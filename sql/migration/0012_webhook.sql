@@ -39,7 +39,8 @@ CREATE TABLE partyline.webhook (
 
 -- The lock of an endpoint: whoever writes about its deliveries holds its row.
 -- deliveries, logs: the last numbers given. failures: tries that failed, in a
--- row. paused_until: nothing is tried before. due_at: when there is something
+-- row; the first of them at failing_since. paused_until: nothing is tried
+-- before. due_at: when there is something
 -- to do; NULL: nothing is.
 CREATE TABLE partyline.webhook_queue (
 	tenant_id	int NOT NULL,
@@ -47,6 +48,7 @@ CREATE TABLE partyline.webhook_queue (
 	deliveries	partyline.magnitude NOT NULL DEFAULT 0,
 	logs		partyline.magnitude NOT NULL DEFAULT 0,
 	failures	partyline.magnitude NOT NULL DEFAULT 0,
+	failing_since	timestamptz,
 	paused_until	timestamptz,
 	due_at		timestamptz,
 	PRIMARY KEY (tenant_id, webhook_id),
@@ -102,6 +104,8 @@ CREATE INDEX webhook_delivery_due ON partyline.webhook_delivery
     (tenant_id, webhook_id, is_test, next_at, id) WHERE state = 'waiting';
 CREATE INDEX webhook_delivery_out ON partyline.webhook_delivery
     (tenant_id, webhook_id, next_at) WHERE is_out;
+CREATE INDEX webhook_delivery_host ON partyline.webhook_delivery
+    (leased_by) WHERE is_out;
 CREATE INDEX webhook_delivery_age ON partyline.webhook_delivery (queued_at);
 
 -- answer: what the other side said, its beginning.

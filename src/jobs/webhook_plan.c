@@ -10,7 +10,6 @@
 #include "base/conf.h"
 #include "base/must.h"
 
-#define PAUSE_DOUBLES_MAX 20	/* beyond any pause_max */
 #define JITTER_PARTS	5
 
 void
@@ -78,17 +77,14 @@ static int64_t
 pause_for(const struct webhook_plan *plan,
     const struct webhook_tried *tried, unsigned random)
 {
-	unsigned failures = tried->failures + 1, doubles;
-	int64_t ms = least_wait(plan), rest = rest_asked(plan, tried);
+	int64_t ms = tried->failing_ms, rest = rest_asked(plan, tried);
 
-	if (failures < WEBHOOK_BREAKS_AT && !asks_for_rest(tried))
+	if (tried->failures + 1 < WEBHOOK_BREAKS_AT && !asks_for_rest(tried))
 		return (0);
-	doubles = failures > WEBHOOK_BREAKS_AT ?
-	    failures - WEBHOOK_BREAKS_AT : 0;
-	for (unsigned i = 0; i < doubles && i < PAUSE_DOUBLES_MAX &&
-	    ms < plan->pause_max; i++)
-		ms *= 2;
-	ms = spread(ms, random);
+	if (ms < least_wait(plan))
+		ms = least_wait(plan);
+	if (ms < plan->pause_max)
+		ms = spread(ms, random);
 	if (ms > plan->pause_max)
 		ms = plan->pause_max;
 	return (ms > rest ? ms : rest);

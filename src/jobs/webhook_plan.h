@@ -7,9 +7,10 @@
  *	410 ──> gone: no more for this endpoint
  *	none left ──> dead: kept, and sent again only when somebody asks
  *
- * An endpoint that fails is left alone for longer and longer, whatever waits
- * for it. That is its circuit breaker: WEBHOOK_BREAKS_AT failures in a row
- * open it, and after each pause one try shows whether it can be closed.
+ * An endpoint that fails is left alone, whatever waits for it, for as long
+ * as it has been failing: so for longer and longer. That is its circuit
+ * breaker: WEBHOOK_BREAKS_AT failures in a row open it, and after each pause
+ * one try shows whether it can be closed.
  *
  * Holds always:
  *  1. A retry comes no earlier than the schedule has it, and at most a fifth

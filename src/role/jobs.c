@@ -9,6 +9,7 @@
 #include "jobs/guard.h"
 #include "jobs/polls.h"
 #include "jobs/storage.h"
+#include "jobs/webhook.h"
 #include "jobs/work.h"
 
 struct jobs {
@@ -20,6 +21,7 @@ struct jobs {
 	struct storage	*storage;
 	struct works	*works;
 	struct polls	*polls;
+	struct webhooks	*webhooks;
 };
 
 static struct jobs *
@@ -41,6 +43,8 @@ jobs_begin(struct child_self *self)
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
 	jobs->polls = polls_create(jobs->ground);
+	jobs->webhooks = webhooks_create(jobs->ground, jobs->fetcher,
+	    jobs->guard, self->segment->host);
 	return (true);
 }
 
@@ -50,6 +54,7 @@ jobs_drain(struct child_self *self)
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
 	polls_stop(jobs_of(self)->polls);
+	webhooks_stop(jobs_of(self)->webhooks);
 	fetcher_stop(jobs_of(self)->fetcher);
 }
 
@@ -57,7 +62,8 @@ static bool
 jobs_has_finished(struct child_self *self)
 {
 	return (self->is_draining && ground_is_idle(jobs_of(self)->ground) &&
-	    fetcher_is_idle(jobs_of(self)->fetcher));
+	    fetcher_is_idle(jobs_of(self)->fetcher) &&
+	    webhooks_are_idle(jobs_of(self)->webhooks));
 }
 
 static void
@@ -70,6 +76,7 @@ jobs_end(struct child_self *self)
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
 	polls_destroy(&jobs->polls);
+	webhooks_destroy(&jobs->webhooks);
 	guard_destroy(&jobs->guard);
 	object_free(&jobs);
 	self->of_role = NULL;

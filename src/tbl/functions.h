@@ -47,6 +47,8 @@ FUNCTION(webhook_hold, FLEET, WITHOUT, 5,
     "Lets the lease of a delivery that waits begin anew.")
 FUNCTION(webhook_leave, FLEET, WITHOUT, 4,
     "Gives a delivery back that was not sent.")
+FUNCTION(webhook_leave_all, FLEET, WITHOUT, 1,
+    "Gives back what a jobs process that died had on its way.")
 FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
 FUNCTION(work_end_polls, FLEET, WITHOUT, 1,

@@ -249,8 +249,8 @@ OPTION(webhook_disable_after, span, "5d", 1000, 31536000000, RELOAD,
     "disabled.")
 OPTION(webhook_pause_max, span, "10min", 10, 86400000, RELOAD,
     "The longest pause in which nothing is sent to an endpoint of webhooks "
-    "that keeps failing. The first is the first wait of webhook_schedule, "
-    "and each is twice the one before.")
+    "that keeps failing. Else it lasts as long as the endpoint has been "
+    "failing, at least the first wait of webhook_schedule.")
 OPTION(webhook_per_endpoint, count, "8", 1, 1000, RELOAD,
     "The most of them to one endpoint. One that wants its order kept gets one "
     "after the other.")

@@ -86,8 +86,8 @@ test_schedule(void)
 static void
 test_breaker(void)
 {
-	struct webhook_tried tried = { .words = "connection refused" };
-	int64_t last = 0;
+	struct webhook_tried tried = { .words = "connection refused",
+	    .attempt = 1 };
 
 	test("an endpoint that begins to fail is not left alone");
 	for (; tried.failures < WEBHOOK_BREAKS_AT - 1; tried.failures++) {
@@ -95,18 +95,22 @@ test_breaker(void)
 		is(verdict.pause_ms, 0);
 	}
 
-	test("then it is, for longer and longer");
-	for (; tried.failures < 9; tried.failures++) {
-		judge(tried);
-		ok(verdict.pause_ms > last);
-		is(verdict.pause_ms, last == 0 ? 5 * SECOND : 2 * last);
-		last = verdict.pause_ms;
+	test("then it is, for as long as it has been failing");
+	is(judge(tried), WEBHOOK_AGAIN);
+	is(verdict.pause_ms, 5 * SECOND);
+	tried.failing_ms = 7 * SECOND;
+	judge(tried);
+	is(verdict.pause_ms, 7 * SECOND);
+	for (unsigned random = 0; random < 2048; random += 11) {
+		webhook_judge(&plan, &tried, random, &verdict);
+		ok(verdict.pause_ms >= 7 * SECOND &&
+		    verdict.pause_ms < 9 * SECOND);
 	}
 
 	test("but never for longer than the bound");
 	tried.failures = 4000000000u;
+	tried.failing_ms = 100 * HOUR;
 	for (unsigned random = 0; random < 2048; random += 11) {
-		tried.attempt = 1;
 		webhook_judge(&plan, &tried, random, &verdict);
 		is(verdict.pause_ms, 10 * MINUTE);
 	}
