@@ -84,6 +84,7 @@ libpartyline_a_SOURCES += src/core/csv.c src/core/csv.h
 libpartyline_a_SOURCES += src/core/cursor.c src/core/cursor.h
 libpartyline_a_SOURCES += src/core/error.c src/core/error.h
 libpartyline_a_SOURCES += src/core/event.c src/core/event.h
+libpartyline_a_SOURCES += src/core/event_name.c src/core/event_name.h
 libpartyline_a_SOURCES += src/core/feed.c src/core/feed.h
 libpartyline_a_SOURCES += src/core/follow.c src/core/follow.h
 libpartyline_a_SOURCES += src/core/function.c src/core/function.h
