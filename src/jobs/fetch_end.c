@@ -142,10 +142,41 @@ doom_by_code(struct fetch *fetch, CURLcode code)
 		fetch_doom(fetch, ending->why, "%s", ending->words);
 }
 
+/* NULL: it was not sent. */
+static const char *
+find_header(CURL *easy, const char *name)
+{
+	struct curl_header *header;
+
+	return (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) ==
+	    CURLHE_OK ? header->value : NULL);
+}
+
+/* A date is taken by the clock that wrote it, which need not be ours. */
+static int64_t
+read_retry_after(CURL *easy)
+{
+	const char *value = find_header(easy, "Retry-After"), *date;
+	time_t until, now = -1;
+	int64_t s;
+
+	if (value == NULL)
+		return (0);
+	if (text_to_int64(text_of(value), 0, INT64_MAX, &s))
+		return (s);
+	until = curl_getdate(value, NULL);
+	date = find_header(easy, "Date");
+	if (date != NULL)
+		now = curl_getdate(date, NULL);
+	if (now == -1)
+		now = (time_t)(stamp_now() / 1000);
+	return (until > now ? until - now : 0);
+}
+
 void
 fetch_read_end(struct fetch *fetch, CURLcode code, struct fetch_end *out)
 {
-	curl_off_t retry_after = 0;
+	int64_t retry_after_s = 0;
 	long status = 0;
 
 	if (fetch->easy != NULL) {
@@ -153,14 +184,13 @@ fetch_read_end(struct fetch *fetch, CURLcode code, struct fetch_end *out)
 			doom_by_code(fetch, code);
 		curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE,
 		    &status);
-		curl_easy_getinfo(fetch->easy, CURLINFO_RETRY_AFTER,
-		    &retry_after);
+		retry_after_s = read_retry_after(fetch->easy);
 	}
 	*out = (struct fetch_end){ .why = fetch->why, .words = fetch->words,
 	    .status = fetch->has_head ? (int)status : 0,
 	    .body = buf_text(&fetch->kept),
 	    .is_cut = fetch->body_len > fetch->kept.len &&
 	    !fetch->request.is_stream,
-	    .retry_after_s = retry_after,
+	    .retry_after_s = retry_after_s,
 	    .us = fetch->easy != NULL ? clock_us() - fetch->began_us : 0 };
 }
