@@ -165,6 +165,7 @@ my %others = (
 	flag => 'off', count => 9, bytes => '100KiB', span => '7s',
 	text => ' "x" # \\ ', secret => $secret, path => "a b\t# \"c\"",
 	hosts => '127.0.0.1:1 [::1]:2', nets => '10.0.0.0/8 unix',
+	ports => '443 8000-8999',
 );
 my %special = (
 	log_level     => 'warn',

@@ -163,7 +163,8 @@ on_fetch_end(void *me, const struct fetch_end *end)
 		dial->watch = loop_watch_readable(dial_loop(dial), fd,
 		    dial_on_readable, dial);
 		if (dial->watch == NULL)
-			dial_end_as(dial, FETCH_FAILED, "no descriptor is left");
+			dial_end_as(dial, FETCH_FAILED,
+			    "no descriptor is left");
 		else {
 			dial_state_set(dial, DIAL_SHAKING);
 			timer_set(loop_timers(dial_loop(dial)), &dial->limit,

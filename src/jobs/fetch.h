@@ -68,7 +68,7 @@ enum fetch_why {
 
 struct fetch_end {
 	enum fetch_why	 why;
-	const char	*words;		/* "connection refused"; "" if answered */
+	const char	*words;		/* "connection refused", or "" */
 	int		 status;	/* 0: no answer came */
 	text		 body;		/* what was kept of it */
 	bool		 is_cut;	/* there is more */
