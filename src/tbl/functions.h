@@ -59,3 +59,5 @@ FUNCTION(work_leave, FLEET, WITHOUT, 2,
     "Gives a lease back before the work is done.")
 FUNCTION(work_retain, FLEET, WITHOUT, 4,
     "Removes events that tenants keep no longer.")
+FUNCTION(work_webhook, FLEET, WITHOUT, 5,
+    "Removes deliveries of webhooks and their log when they are old.")

@@ -260,6 +260,9 @@ OPTION(webhook_schedule, text, "5s 5min 30min 2h 5h 10h 14h 20h 24h", 0, 512,
     "After as many it is given up, and kept to be sent again.")
 OPTION(webhook_timeout, span, "15s", 10, 600000, RELOAD,
     "How long an endpoint of webhooks may take to answer.")
+OPTION(webhook_log_life, span, "7d", 3600000, 31622400000, RELOAD,
+    "How long what was sent to webhooks is kept, with the log of each try: "
+    "so long it can be sent again.")
 OPTION(work_batch, count, "1000", 1, 100000, RELOAD,
     "Rows that one call of the work for the whole installation removes, and "
     "streams that it looks at.")

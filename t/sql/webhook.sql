@@ -2,7 +2,7 @@
 --
 -- Webhooks: what emit leaves, how it is handed out, and what comes of it.
 
-SELECT plan(44);
+SELECT plan(51);
 
 -- Rows as the product makes them; the calls themselves are tested over REST.
 CREATE FUNCTION t.hook(wanted bigint, types text[], in_order boolean
@@ -202,4 +202,35 @@ SELECT is((SELECT c.attempt FROM t.claim(100, 12) c WHERE c.delivery = 2), 1,
     'it was no try');
 SELECT is((SELECT f.status FROM t.fleet(
     'api.webhook_hold(1, 3, 2, 2, 90000)') f), 200, 'a lease begins anew');
+
+-- --- what is old ------------------------------------------------------------
+
+SELECT is((SELECT (c.body::json->>'lease')::int FROM t.fleet(
+    'api.work_claim(''webhook'', ''host-a'', 60000)') c), 1, 'a round');
+SELECT is((SELECT w.body::json->>'rows' FROM t.fleet(
+    'api.work_webhook(1, 60000, 1000, 2, 3600000)') w), '0',
+    'nothing is old');
+SELECT is((SELECT w.status FROM t.fleet(
+    'api.work_webhook(0, 60000, 1000, 2, 3600000)') w), 409,
+    'nor is it for who has no lease');
+UPDATE partyline.webhook_delivery SET queued_at = now() - interval '2 hours';
+UPDATE partyline.webhook_log SET created_at = now() - interval '2 hours'
+WHERE id = 1;
+DELETE FROM partyline.webhook WHERE id = 1;
+SELECT t.fleet('api.work_claim(''webhook'', ''host-a'', 60000)');
+UPDATE partyline.work SET lease = 9, leased_until = now() + interval '1 min'
+WHERE name = 'webhook';
+SELECT is((SELECT w.body::json->>'rows' FROM t.fleet(
+    'api.work_webhook(9, 60000, 1000, 2, 3600000)') w), '4',
+    'so many at a time');
+SELECT is((SELECT count(*) FROM generate_series(1, 9) n, t.fleet(format(
+    'api.work_webhook(9, 60000, 1000, 2, %s)', 3600000 + n)) w
+    WHERE w.status = 200) > 1, true, 'and again');
+SELECT is_empty($$SELECT d.id FROM partyline.webhook_delivery d
+    LEFT JOIN partyline.webhook w ON w.id = d.webhook_id
+    WHERE d.state <> 'waiting' OR w.enabled IS NOT TRUE$$,
+    'what has ended is gone, and what nobody waits for');
+SELECT is((SELECT count(*) FROM partyline.webhook_delivery
+    WHERE webhook_id = 3 AND state = 'waiting'), 11::bigint,
+    'what somebody waits for is there');
 SELECT * FROM finish();
