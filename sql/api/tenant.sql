@@ -217,6 +217,8 @@ BEGIN
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
 	PERFORM FROM partyline.session_game s
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.monitor m
+	WHERE m.tenant_id = ctx.tenant ORDER BY m.id FOR UPDATE;
 	PERFORM FROM partyline.pack p
 	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
 	PERFORM FROM partyline.game g

@@ -24,6 +24,7 @@ SELECT name, place, left_out FROM (VALUES
     ('game', 11, NULL),
     ('session', 12, NULL),
     ('session_game', 13, NULL),
+    ('monitor', 17, NULL),
     ('live_vote', 14, NULL),
     ('chat_log', 15, NULL),
     ('webhook', 20, NULL),

@@ -16,7 +16,9 @@
 #include "store/schema.h"
 
 /* What jobs ask. */
-static const enum function asked[] = { FUNCTION_tenant_list,
+static const enum function asked[] = { FUNCTION_monitor_leave,
+    FUNCTION_monitor_look, FUNCTION_monitor_report, FUNCTION_monitor_status,
+    FUNCTION_tenant_list,
     FUNCTION_tenant_usage, FUNCTION_webhook_claim, FUNCTION_webhook_done,
     FUNCTION_webhook_hold, FUNCTION_webhook_leave, FUNCTION_webhook_leave_all,
     FUNCTION_work_claim, FUNCTION_work_end_polls, FUNCTION_work_expire,

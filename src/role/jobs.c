@@ -7,6 +7,7 @@
 
 #include "jobs/fetch.h"
 #include "jobs/guard.h"
+#include "jobs/monitors.h"
 #include "jobs/polls.h"
 #include "jobs/storage.h"
 #include "jobs/webhook.h"
@@ -21,6 +22,7 @@ struct jobs {
 	struct storage	*storage;
 	struct works	*works;
 	struct polls	*polls;
+	struct monitors	*monitors;
 	struct webhooks	*webhooks;
 };
 
@@ -43,6 +45,8 @@ jobs_begin(struct child_self *self)
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
 	jobs->polls = polls_create(jobs->ground);
+	jobs->monitors = monitors_create(jobs->ground, jobs->fetcher,
+	    jobs->guard, self->segment->host);
 	jobs->webhooks = webhooks_create(jobs->ground, jobs->fetcher,
 	    jobs->guard, self->segment->host);
 	return (true);
@@ -54,6 +58,7 @@ jobs_drain(struct child_self *self)
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
 	polls_stop(jobs_of(self)->polls);
+	monitors_stop(jobs_of(self)->monitors);
 	webhooks_stop(jobs_of(self)->webhooks);
 	fetcher_stop(jobs_of(self)->fetcher);
 }
@@ -76,6 +81,7 @@ jobs_end(struct child_self *self)
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
 	polls_destroy(&jobs->polls);
+	monitors_destroy(&jobs->monitors);
 	webhooks_destroy(&jobs->webhooks);
 	guard_destroy(&jobs->guard);
 	object_free(&jobs);

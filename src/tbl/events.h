@@ -15,8 +15,18 @@ EVENT(game_added, "game.added", "session:<id>", NUMBERED,
     "The session plays another game.")
 EVENT(game_dismissed, "game.dismissed", "session:<id>", NUMBERED,
     "The game that was selected is not, any more.")
+EVENT(game_ended, "game.ended", "session:<id>", NUMBERED,
+    "The game in a room that is watched is over.")
 EVENT(game_picked, "game.picked", "session:<id>", NUMBERED,
     "A game was selected, to be added soon.")
+EVENT(game_started, "game.started", "session:<id>", NUMBERED,
+    "The game in a room that is watched began.")
+EVENT(game_status, "game.status", "session:<id>", LIVE,
+    "How a room that is watched is, again and again.")
+EVENT(lobby_player_joined, "lobby.player-joined", "session:<id>", NUMBERED,
+    "Somebody joined a room that is watched.")
+EVENT(lobby_updated, "lobby.updated", "session:<id>", NUMBERED,
+    "A room that is watched waits for its game in another way than before.")
 EVENT(player_count_updated, "player-count.updated", "session:<id>", NUMBERED,
     "How many play a game of the session. gameId is the id of the session's "
     "list, catalogGameId that of the game.")
@@ -28,6 +38,10 @@ EVENT(poll_leading, "poll.leading", "session:<id>", LIVE,
     "Who is in front in a poll.")
 EVENT(poll_start, "poll.start", "session:<id>", NUMBERED_FLAT,
     "A poll began.")
+EVENT(room_connected, "room.connected", "session:<id>", NUMBERED,
+    "A room that is to be watched was found, and who is in it.")
+EVENT(room_disconnected, "room.disconnected", "session:<id>", NUMBERED,
+    "A room is watched no more, and why.")
 EVENT(session_ended, "session.ended", "session:<id>", NUMBERED,
     "The session was closed.")
 EVENT(session_started, "session.started", "lobby", NUMBERED,

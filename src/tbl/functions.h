@@ -19,6 +19,14 @@ FUNCTION(host_beat, FLEET, WITHOUT, 2,
     "Says that this host lives.")
 FUNCTION(host_leave, FLEET, WITHOUT, 1,
     "Says that this host has stopped.")
+FUNCTION(monitor_leave, FLEET, WITHOUT, 1,
+    "Gives back all monitors that a process holds.")
+FUNCTION(monitor_look, FLEET, WITHOUT, 4,
+    "Monitors of rooms to begin with, and to end.")
+FUNCTION(monitor_report, FLEET, WITHOUT, 5,
+    "What a monitor sees; events of what is new in it.")
+FUNCTION(monitor_status, FLEET, WITHOUT, 3,
+    "The event that tells how a room is.")
 FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,

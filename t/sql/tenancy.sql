@@ -25,6 +25,9 @@ FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'other', '{hosts}',
 INSERT INTO partyline.session_game (tenant_id, id, session_id, game_id,
     played_at, played_text, source)
 SELECT n, 1, 1, 1, now(), 'now', 'dice' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.monitor (tenant_id, id, session_id, game_id, room_code,
+    max_players, begun_at)
+SELECT n, 1, 1, 1, 'ABCD', 8, now() FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.live_vote
 SELECT n, 1, 1, 1, 'ann', 1, now(), 'now', now(), 'now'
 FROM unnest(ARRAY[1, 2]) n;
@@ -92,7 +95,8 @@ $$, 'it changes none');
 SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
-	AND name NOT IN ('event', 'idempotency', 'live_vote', 'stream',
+	AND name NOT IN ('event', 'idempotency', 'live_vote', 'monitor',
+	    'session_game', 'stream',
 	    'tenant', 'tenant_host', 'ticket', 'token_revocation', 'webhook',
 	    'webhook_delivery', 'webhook_log', 'webhook_outbox',
 	    'webhook_queue')
