@@ -18,10 +18,13 @@
 static bool
 read_part(CURLU *url, CURLUPart what, unsigned flags, struct buf *out)
 {
-	char *part;
+	char *part = NULL;
 
-	if (curl_url_get(url, what, &part, flags) != CURLUE_OK)
+	if (curl_url_get(url, what, &part, flags) != CURLUE_OK) {
+		/* 7.88 leaves here what has no form in punycode. */
+		curl_free(part);
 		return (false);
+	}
 	buf_add_string(out, part);
 	curl_free(part);
 	return (true);
