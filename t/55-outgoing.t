@@ -10,9 +10,12 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(time);
+use T::Client;
 use T::Command;
 use T::Receiver;
 use T::Run;
+use T::Server;
+use T::Wait;
 
 my $receiver = T::Receiver->start;
 our @set = map { ('--set', $_) } 'outgoing_allow=127.0.0.0/8 ::1',
@@ -216,6 +219,55 @@ subtest 'where nothing may go' => sub {
 	$ends = fetch('--trust', "http://127.0.0.1:$port/ok/guard");
 	is(scalar $receiver->requests(qr{/guard}), 1,
 		'but from whom the operator himself sends');
+};
+
+subtest 'a server: turns, networks, ports, and what is said of them' => sub {
+	my $server = T::Server->start(
+		workers             => 1,
+		outgoing_allow      => '127.0.0.1',
+		outgoing_at_once    => 1,
+		outgoing_per_origin => 1,
+		outgoing_ports      => '1024-65535',
+		webhook_schedule    => '1h',
+	);
+	my $admin = T::Client->new($server);
+	my $port  = $receiver->port;
+	my %ways  = (
+		'slow one'     => $receiver->url('/later/1.5/a'),
+		'slow two'     => $receiver->url('/later/1.5/b'),
+		'private'      => 'http://127.0.0.2:8080/',
+		'low port'     => 'http://127.0.0.1:443/',
+		'by its name'  => "http://localhost:$port/ok/named",
+	);
+	my %ids = map {
+		$_ => $admin->post('/api/webhooks', {
+			name   => $_, url => $ways{$_}, secret => 'a secret',
+			events => ['custom.dice'] })->{json}{id}
+	} sort keys %ways;
+	my $session = $admin->post('/api/sessions', {})->{json}{id};
+
+	$admin->post("/api/sessions/$session/events",
+		{ type => 'custom.dice', data => { n => 6 } });
+	ok((wait_until { $server->count('outgoing_at_work') == 1
+			&& $server->count('outgoing_waiting') >= 1 } 10),
+		'one at work, others wait');
+	ok((wait_until { $server->count('webhook_delivered') == 3
+			&& $server->count('webhook_failed') == 2 } 20),
+		'what may go has come') or diag($server->log_text);
+	cmp_ok($server->count('outgoing_requests'), '>=', 3, 'all counted');
+	cmp_ok($server->count('outgoing_not_allowed'), '>=', 1, 'refusals');
+	cmp_ok($server->count('outgoing_failed'), '>=', 2, 'failures');
+	my %words = (
+		private    => 'address not allowed: 127.0.0.2 is loopback',
+		'low port' => 'port not allowed: 443',
+	);
+
+	for my $name (sort keys %words) {
+		my $said = $admin->get("/api/webhooks/$ids{$name}/logs")
+		    ->{text} // '';
+
+		like($said, qr/\Q$words{$name}\E/, "$name is told in words");
+	}
 };
 
 $receiver->stop;
