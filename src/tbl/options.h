@@ -147,7 +147,7 @@ OPTION(monitor_beat, span, "20s", 100, 3600000, RELOAD,
 OPTION(monitor_retry, span, "2s", 10, 600000, RELOAD,
     "How long a monitor that lost its room waits before it tries again; then "
     "twice so long, and again. After the third try it gives up.")
-OPTION(monitor_url, text, "https://ecast.jackboxgames.com/api/v2", 1, 2048, RELOAD,
+OPTION(monitor_url, text, "https://ecast.jackboxgames.com/api/v2", 0, 2048, RELOAD,
     "The service that knows the rooms of games, http:// or https://. Empty: "
     "this host watches none.")
 OPTION(monitors, count, "2000", 1, 100000, RELOAD,
