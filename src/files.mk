@@ -193,6 +193,7 @@ libpartyline_a_SOURCES += src/role/command_serve.c
 libpartyline_a_SOURCES += src/role/command_status.c
 libpartyline_a_SOURCES += src/role/command_tenant.c
 libpartyline_a_SOURCES += src/role/command_token.c
+libpartyline_a_SOURCES += src/role/command_webhooks.c
 libpartyline_a_SOURCES += src/role/control.c src/role/control.h
 libpartyline_a_SOURCES += src/role/ctl.c src/role/ctl.h
 libpartyline_a_SOURCES += src/role/import_cell.c src/role/import_cell.h

@@ -118,7 +118,8 @@ sub wrong_inputs {
 		push @wrong, "$name does not say what it is"
 		    if $input->{text} !~ /\w.*\.\z/s;
 		push @wrong, "$name cannot come from the $where"
-		    if $kind =~ /^(?:custom|object|ids|events)$/ && $where ne 'body'
+		    if $kind =~ /^(?:custom|object|ids|events)$/
+		    && $where ne 'body'
 		    || $kind =~ /^(?:page|skip)$/ && $where ne 'query';
 		push @wrong, "$name has bounds that nothing is between"
 		    if $kind !~ /^(?:boolean|choice|id)$/

@@ -327,7 +327,8 @@ my %how = (
 			flags($id, 'true', 'false');
 			sql('DELETE FROM partyline.live_vote');
 		},
-		done  => sub { sql('SELECT count(*) FROM partyline.live_vote') },
+		done  => sub { sql('SELECT count(*)
+			FROM partyline.live_vote') },
 		never => sub { flags($id, 'false', 'false') },
 		refused => 404,
 		count   => "SELECT count(*) FROM partyline.event

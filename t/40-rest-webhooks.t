@@ -273,9 +273,10 @@ subtest 'a test' => sub {
 	my ($test) = @{ deliveries('?limit=1') };
 	is($test->{test}, JSON::PP::true, 'it is one');
 	is_deeply($test->{payload}, { event => 'webhook.test',
-			timestamp => $test->{created_at}, data => {
-				webhookId => $id,
-				message   => 'This is a test' } }, 'it says so');
+			timestamp => $test->{created_at}, data =>
+			    { webhookId => $id,
+				message => 'This is a test' } },
+		'it says so');
 	refused($admin->post("$base/test/999"), 404, 'webhook_not_found');
 	is(try_ends($id, 5, 500, retry => 1000), 'dead', 'sent once');
 };

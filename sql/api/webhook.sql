@@ -390,3 +390,38 @@ BEGIN
 	RETURN NEXT answer;
 END
 $$;
+
+-- For people at the keyboard: each webhook with where its queue stands.
+CREATE FUNCTION api.webhook_overview(ctx api.ctx, wanted bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	lines text;
+BEGIN
+	PERFORM api.enter(ctx);
+	IF wanted IS NOT NULL THEN
+		PERFORM api.webhook_find(ctx, wanted);
+	END IF;
+	SELECT string_agg(concat(rtrim(api.webhook_text(w), '}'),
+	    ',"waiting":', d.waiting, ',"dead":', d.dead, ',"oldest":"'
+	    || api.iso(d.oldest) || '"', ',"failures":', q.failures,
+	    ',"paused_until":"' || api.iso(date_trunc('milliseconds',
+		nullif(q.paused_until, 'infinity'))) || '"', ',"last_try":'
+	    || (SELECT json_build_object('at', l.created_text,
+		'status', l.status, 'error', l.error)
+		FROM partyline.webhook_log l WHERE l.tenant_id = w.tenant_id
+		AND l.webhook_id = w.id AND l.id = q.logs), '}'), ','
+	    ORDER BY w.id) INTO lines
+	FROM partyline.webhook w
+	JOIN partyline.webhook_queue q
+	    ON q.tenant_id = w.tenant_id AND q.webhook_id = w.id
+	CROSS JOIN LATERAL (SELECT
+		count(*) FILTER (WHERE v.state = 'waiting') AS waiting,
+		count(*) FILTER (WHERE v.state = 'dead'
+		    AND NOT v.is_test) AS dead,
+		min(v.created_at) FILTER (WHERE v.state = 'waiting') AS oldest
+	    FROM partyline.webhook_delivery v
+	    WHERE v.tenant_id = w.tenant_id AND v.webhook_id = w.id) d
+	WHERE w.tenant_id = ctx.tenant AND w.id = coalesce(wanted, w.id);
+	RETURN NEXT api.reply(200, concat('[', lines, ']'));
+END
+$$;

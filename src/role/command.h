@@ -113,5 +113,6 @@ int	command_status(struct command *command);
 int	command_tenant(struct command *command);
 int	command_token(struct command *command);
 int	command_version(struct command *command);
+int	command_webhooks(struct command *command);
 
 #endif

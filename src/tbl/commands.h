@@ -161,3 +161,14 @@ COMMAND(version, "[--json]",
     "The features line names faults, sanitizers and systemd where they are\n"
     "compiled in.",
     "partyline version\n")
+COMMAND(webhooks, "list|show ID|replay ID [dead|all] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "see where events are sent, and send them again",
+    "list shows a tenant's webhooks: how many deliveries wait for each and\n"
+    "since when, how many are dead, and how the last try went. show adds the\n"
+    "last ten tries. replay sends again all that is dead, or, with all, what\n"
+    "was delivered as well, as far back as it is kept; the other side knows\n"
+    "by its webhook-id what it has had. None of them needs a server that runs\n"
+    "on your own database; what is queued is sent by one.",
+    "partyline webhooks list\n"
+    "partyline webhooks show 3 --tenant games\n"
+    "partyline webhooks replay 3\n")

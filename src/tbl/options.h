@@ -247,6 +247,9 @@ OPTION(webhook_at_once, count, "1000", 1, 10000, RELOAD,
 OPTION(webhook_disable_after, span, "5d", 1000, 31536000000, RELOAD,
     "An endpoint of webhooks that failed for so long, without one success, is "
     "disabled.")
+OPTION(webhook_log_life, span, "7d", 3600000, 31622400000, RELOAD,
+    "How long what was sent to webhooks is kept, with the log of each try: "
+    "so long it can be sent again.")
 OPTION(webhook_pause_max, span, "10min", 10, 86400000, RELOAD,
     "The longest pause in which nothing is sent to an endpoint of webhooks "
     "that keeps failing. Else it lasts as long as the endpoint has been "
@@ -260,9 +263,6 @@ OPTION(webhook_schedule, text, "5s 5min 30min 2h 5h 10h 14h 20h 24h", 0, 512,
     "After as many it is given up, and kept to be sent again.")
 OPTION(webhook_timeout, span, "15s", 10, 600000, RELOAD,
     "How long an endpoint of webhooks may take to answer.")
-OPTION(webhook_log_life, span, "7d", 3600000, 31622400000, RELOAD,
-    "How long what was sent to webhooks is kept, with the log of each try: "
-    "so long it can be sent again.")
 OPTION(work_batch, count, "1000", 1, 100000, RELOAD,
     "Rows that one call of the work for the whole installation removes, and "
     "streams that it looks at.")
