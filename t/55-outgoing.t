@@ -264,7 +264,7 @@ subtest 'a server: turns, networks, ports, and what is said of them' => sub {
 
 	for my $name (sort keys %words) {
 		my $said = $admin->get("/api/webhooks/$ids{$name}/logs")
-		    ->{text} // '';
+		    ->{body} // '';
 
 		like($said, qr/\Q$words{$name}\E/, "$name is told in words");
 	}
