@@ -13,6 +13,7 @@ use Test::More;
 use T::Client;
 use T::Command;
 use T::Db;
+use T::Endpoint;
 use T::Http;
 use T::Run;
 use T::Server;
@@ -58,6 +59,32 @@ sub writer_dies {
 	is($server->count('events') - $told, $is_told,
 		$is_told ? 'its event was told' : 'its event was not told');
 	$server->counts(process_deaths => 1, sweeps_posted => 1);
+	return;
+}
+
+# The jobs process dies with a webhook on its way; the next one does what is
+# left, so that it comes so many times.
+sub webhook_dies {
+	my ($fault, $tries) = @_;
+	my $endpoint = T::Endpoint->start;
+	my $server   = T::Server->start(workers => 1, wait => 'readyz',
+		T::Endpoint::allow());
+	my $recorded = sub { $server->db->query("SELECT count(*)
+		FROM partyline.webhook_delivery WHERE state = 'delivered'") };
+
+	$server->fault(arm => $fault);
+	$endpoint->hook($server->db, 1, 'x');
+	$endpoint->queue($server->db, 1, 1);
+	ok((wait_until { $recorded->() == 1 }), 'it is delivered');
+	my @came = $endpoint->came;
+	is(scalar @came, $tries, "it came $tries times");
+	is(scalar(grep { $_->{id} eq $came[0]{id} } @came), $tries,
+		'under one id');
+	$server->counts(faults_hit => 1, process_deaths => 1);
+	$endpoint->queue($server->db, 1, 1);
+	ok((wait_until { $recorded->() == 2 }), 'and it goes on');
+	is(scalar $endpoint->came, $tries + 1,
+		'what is recorded is not sent again');
 	return;
 }
 
@@ -211,6 +238,15 @@ my %when = (
 		is($refused->{exit}, 71, 'the system refused');
 		like($refused->{err}, qr/shared segment cannot be made.*lower/,
 			'with what to do');
+	},
+	webhook_dies_answered => sub {
+		webhook_dies('webhook_dies_answered', 2);
+	},
+	webhook_dies_claimed => sub {
+		webhook_dies('webhook_dies_claimed', 1);
+	},
+	webhook_dies_recorded => sub {
+		webhook_dies('webhook_dies_recorded', 1);
 	},
 	writer_dies_before_bump => sub {
 		writer_dies('writer_dies_before_bump', 0);

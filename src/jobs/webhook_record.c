@@ -222,9 +222,10 @@ void
 delivery_judge(struct delivery *delivery, const struct fetch_end *end)
 {
 	const struct webhook_tried tried = {
-	    .is_answered = end->why == FETCH_ANSWERED,
+	    .is_answered = end->why == FETCH_ANSWERED && end->status > 0,
 	    .status = end->status, .retry_after_s = end->retry_after_s,
-	    .words = end->words, .attempt = delivery->attempt,
+	    .words = end->words[0] != '\0' ? end->words : "no answer came",
+	    .attempt = delivery->attempt,
 	    .failures = delivery->failures,
 	    .failing_ms = delivery->failures == 0 ? 0 :
 	    delivery->failing_ms + end->us / 1000,
