@@ -41,6 +41,9 @@ sub fetch {
 	return \%ends;
 }
 
+my $before = qr/^timed out .* before the answer/;
+my $middle = qr/in the middle of the answer/;
+
 # What each path ends as: why, status, words.
 my %plain = (
 	'/ok'           => [ 'answered', 200, qr/^$/ ],
@@ -65,13 +68,13 @@ my %plain = (
 	'/reset'        => [ 'cut', 0, qr/^the connection was cut/ ],
 	'/reset-head'   => [ 'cut', 0, qr/^the connection was cut/ ],
 	'/reset-body'   => [ 'cut', 200, qr/^the connection was cut/ ],
-	'/half-body'    => [ 'cut', 200, qr/in the middle of the answer/ ],
-	'/half-chunk'   => [ 'cut', 200, qr/in the middle of the answer/ ],
-	'/silent'       => [ 'timed_out', 0, qr/^timed out .* before the answer/ ],
-	'/slow-head'    => [ 'timed_out', 0, qr/^timed out .* before the answer/ ],
-	'/slow-body'    => [ 'timed_out', 200, qr/in the middle of the answer/ ],
-	'/stall-body'   => [ 'timed_out', 200, qr/in the middle of the answer/ ],
-	'/huge-length'  => [ 'timed_out', 200, qr/in the middle of the answer/ ],
+	'/half-body'    => [ 'cut', 200, $middle ],
+	'/half-chunk'   => [ 'cut', 200, $middle ],
+	'/silent'       => [ 'timed_out', 0, $before ],
+	'/slow-head'    => [ 'timed_out', 0, $before ],
+	'/slow-body'    => [ 'timed_out', 200, $middle ],
+	'/stall-body'   => [ 'timed_out', 200, $middle ],
+	'/huge-length'  => [ 'timed_out', 200, $middle ],
 	'/endless-headers' => [ 'too_large', 0, qr/headers are larger/ ],
 	'/endless-trailers' => [ 'too_large', 200, qr/headers are larger/ ],
 	'/huge-header'  => [ 'too_large', 0, qr/headers are larger/ ],
@@ -136,7 +139,8 @@ subtest 'certificates' => sub {
 		'tls-cut'    => qr/./,
 		'tls-silent' => qr/before a connection|in TLS/,
 	);
-	my @urls = map { $receiver->url("/ok/$_", $_) } 'good', sort keys %doors;
+	my @urls = map { $receiver->url("/ok/$_", $_) }
+	    'good', sort keys %doors;
 	my $ends = fetch(@urls, map { s/^http/ws/r =~ s{/ok}{/ws}r } @urls);
 
 	for my $url (@urls) {

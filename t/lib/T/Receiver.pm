@@ -47,7 +47,8 @@ sub start {
 	$self->certify;
 	$self->{pid} = open2($self->{from}, $self->{to},
 		T::Run::source() . '/t/lib/receiver', "$dir");
-	my $line = readline $self->{from} // die "the receiver does not start\n";
+	my $line = readline $self->{from}
+	    // die "the receiver does not start\n";
 	$self->{doors} = JSON::PP::decode_json($line);
 	return $self;
 }
