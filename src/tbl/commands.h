@@ -68,13 +68,12 @@ COMMAND(help, "[COMMAND]",
 COMMAND(import, "sqlite FILE [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
     "bring in what today's server has kept",
     "sqlite reads the database of the picker server that was in use before:\n"
-    "games, packs, sessions, their games, votes and chat, with their ids and\n"
-    "times, all of it or nothing. FILE stays as it is; stop the server that\n"
+    "games, packs, sessions, their games, votes, chat and webhooks, with ids\n"
+    "and times, all of it or nothing. FILE stays as it is; stop the server that\n"
     "writes it first. It can be brought in again: what is here already is\n"
     "skipped, and what has changed in FILE since is changed here. What could\n"
-    "not be brought in, or not as it was, is told row by row. Webhooks are\n"
-    "left where they are. While another session than the file's is active,\n"
-    "an active one is refused.",
+    "not be brought in, or not as it was, is told row by row. While\n"
+    "another session than the file's is active, an active one is refused.",
     "partyline import sqlite jackbox.db\n"
     "partyline import sqlite jackbox.db --tenant games --json\n")
 COMMAND(log, "level [LEVEL]|reopen [-c FILE] [--state-dir DIR] [--json]",
