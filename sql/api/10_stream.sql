@@ -160,6 +160,8 @@ BEGIN
 	    WHEN stream_name = 'lobby' THEN api.session_active_text(ctx)
 	    WHEN stream_name LIKE 'session:%' THEN
 		api.session_text(ctx, split_part(stream_name, ':', 2)::bigint)
+	    WHEN stream_name LIKE 'thread:%' THEN
+		api.thread_text(ctx, split_part(stream_name, ':', 2)::bigint)
 	    ELSE 'null' END;
 END
 $$;

@@ -27,6 +27,8 @@ SELECT name, place, left_out FROM (VALUES
     ('monitor', 17, NULL),
     ('live_vote', 14, NULL),
     ('chat_log', 15, NULL),
+    ('thread', 16, NULL),
+    ('turn', NULL, 'waits for an answer of this installation, for a minute'),
     ('webhook', 20, NULL),
     ('webhook_queue', 21, NULL),
     ('webhook_outbox', 22, NULL),	-- without nth: in the order of streams

@@ -9,6 +9,7 @@
 #include "jobs/guard.h"
 #include "jobs/monitors.h"
 #include "jobs/polls.h"
+#include "jobs/responder.h"
 #include "jobs/storage.h"
 #include "jobs/webhook.h"
 #include "jobs/work.h"
@@ -22,8 +23,9 @@ struct jobs {
 	struct storage	*storage;
 	struct works	*works;
 	struct polls	*polls;
-	struct monitors	*monitors;
 	struct webhooks	*webhooks;
+	struct monitors	*monitors;
+	struct responders *responders;
 };
 
 static struct jobs *
@@ -45,10 +47,12 @@ jobs_begin(struct child_self *self)
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
 	jobs->polls = polls_create(jobs->ground);
-	jobs->monitors = monitors_create(jobs->ground, jobs->fetcher,
-	    jobs->guard, self->segment->host);
 	jobs->webhooks = webhooks_create(jobs->ground, jobs->fetcher,
 	    jobs->guard, self->segment->host);
+	jobs->monitors = monitors_create(jobs->ground, jobs->fetcher,
+	    jobs->guard, self->segment->host);
+	jobs->responders = responders_create(jobs->ground,
+	    self->segment->host);
 	return (true);
 }
 
@@ -58,8 +62,9 @@ jobs_drain(struct child_self *self)
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
 	polls_stop(jobs_of(self)->polls);
-	monitors_stop(jobs_of(self)->monitors);
 	webhooks_stop(jobs_of(self)->webhooks);
+	monitors_stop(jobs_of(self)->monitors);
+	responders_stop(jobs_of(self)->responders);
 	fetcher_stop(jobs_of(self)->fetcher);
 }
 
@@ -68,7 +73,8 @@ jobs_has_finished(struct child_self *self)
 {
 	return (self->is_draining && ground_is_idle(jobs_of(self)->ground) &&
 	    fetcher_is_idle(jobs_of(self)->fetcher) &&
-	    webhooks_are_idle(jobs_of(self)->webhooks));
+	    webhooks_are_idle(jobs_of(self)->webhooks) &&
+	    responders_are_idle(jobs_of(self)->responders));
 }
 
 static void
@@ -76,13 +82,15 @@ jobs_end(struct child_self *self)
 {
 	struct jobs *jobs = jobs_of(self);
 
+	responders_close(jobs->responders);
 	fetcher_destroy(&jobs->fetcher);
 	ground_destroy(&jobs->ground);
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
 	polls_destroy(&jobs->polls);
-	monitors_destroy(&jobs->monitors);
 	webhooks_destroy(&jobs->webhooks);
+	monitors_destroy(&jobs->monitors);
+	responders_destroy(&jobs->responders);
 	guard_destroy(&jobs->guard);
 	object_free(&jobs);
 	self->of_role = NULL;

@@ -43,10 +43,26 @@ FUNCTION(tenant_list, FLEET, WITHOUT, 0,
     "All tenants with their settings.")
 FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
+FUNCTION(thread_expire, FLEET, WITHOUT, 1,
+    "Removes threads in which nothing happened for long.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
 FUNCTION(ticket_use, WRITE, WITH, 2,
     "Takes a ticket for a stream; whose it was.")
+FUNCTION(turn_cancel, WRITE, WITH, 1,
+    "Ends a turn whose answer nobody wants any more.")
+FUNCTION(turn_claim, FLEET, WITHOUT, 5,
+    "Leases for turns of threads, with what is to be asked.")
+FUNCTION(turn_create, WRITE, WITH, 6,
+    "Stores a turn of a thread, and says where its stream stands.")
+FUNCTION(turn_expire, FLEET, WITHOUT, 4,
+    "Ends turns that waited for too long, or that nobody listens to.")
+FUNCTION(turn_leave, FLEET, WITHOUT, 3,
+    "Gives a turn back before anything was said.")
+FUNCTION(turn_listen, WRITE, WITH, 1,
+    "Says that somebody still wants a turn's answer.")
+FUNCTION(turn_say, FLEET, WITHOUT, 8,
+    "Tells what a responder said, and that it is still at it.")
 FUNCTION(webhook_claim, FLEET, WITHOUT, 4,
     "Leases for deliveries of webhooks that are due, with what is to be sent.")
 FUNCTION(webhook_done, FLEET, WITHOUT, 14,

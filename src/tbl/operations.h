@@ -61,6 +61,19 @@ OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
 OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
     "", 200, verified,
     "Tells who the token says that the caller is.", )
+OPERATION(conversation_learning, POST, "/conversation/learning", FRONT, READER,
+    OWN, EVENT, "", 200, turn,
+    "Teaches the tenant's responder, as /havefun asks it.",
+    INPUT(thread_id, BODY, text, none, 0, 200,
+	"Which conversation: learning_thread without it. Its turns are "
+	"answered one after the other.")
+    INPUT(user_input, BODY, text, none, 0, 100000, "What is asked.")
+    INPUT(user_id, BODY, text, none, 0, 200, "Who asks: learner without it.")
+    INPUT(graph_version_id, BODY, text, none, 0, 200,
+	"Handed on to the responder.")
+    INPUT(use_websocket, BODY, boolean, none, 0, 0,
+	"Whether the thread's sockets get what the responder thinks, in place "
+	"of this answer; false without it."))
 OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
     "Both documents as a page for people.", )
 OPERATION(game_create, POST, "/api/games", FRONT, ADMIN, WRITE, NONE,
@@ -153,6 +166,19 @@ OPERATION(game_update, PUT, "/api/games/{id}", FRONT, ADMIN, WRITE, NONE,
 	"this.")
     INPUT(enabled, BODY, boolean, none, 0, 0,
 	"Whether it can be picked; as it was without this."))
+OPERATION(havefun, POST, "/havefun", FRONT, READER, OWN, EVENT, "", 200, turn,
+    "Asks the tenant's responder, and streams what it answers.",
+    INPUT(thread_id, BODY, text, none, 0, 200,
+	"Which conversation: chat_thread without it. Its turns are "
+	"answered one after the other.")
+    INPUT(user_input, BODY, text, none, 0, 100000, "What is asked.")
+    INPUT(user_id, BODY, text, none, 0, 200,
+	"Who asks: thefusionlab without it.")
+    INPUT(graph_version_id, BODY, text, none, 0, 200,
+	"Handed on to the responder.")
+    INPUT(use_websocket, BODY, boolean, none, 0, 0,
+	"Whether the thread's sockets get what the responder thinks, in place "
+	"of this answer; false without it."))
 OPERATION(health, GET, "/health", FRONT, ANYONE, LOCAL, NONE, "", 200,
     health,
     "Whether the server is up, in the form that today's clients ask for.", )

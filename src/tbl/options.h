@@ -190,6 +190,18 @@ URL(redis_url, "redis|unix", 2048, RESTART,
 OPTION(request_timeout, span, "30s", 100, 3600000, RELOAD,
     "How long a request may take to arrive, and a second more for each 16 "
     "KiB of it. Slower ones are answered 408.")
+OPTION(responder_answer, bytes, "1MiB", 1024, 1073741824, RELOAD,
+    "Bytes that a responder may answer to one turn of a thread.")
+OPTION(responder_calls, count, "64", 1, 10000, RELOAD,
+    "Turns of threads that each host has put to responders at a time; the "
+    "others wait.")
+OPTION(responder_calls_per_tenant, count, "16", 1, 10000, RELOAD,
+    "The same of one tenant, by all hosts.")
+OPTION(responder_timeout, span, "2min", 100, 86400000, RELOAD,
+    "How long a responder may take for one turn of a thread.")
+OPTION(responder_wait, span, "1min", 100, 86400000, RELOAD,
+    "A turn of a thread that waits for so long is told that the server is "
+    "busy.")
 OPTION(restart_max, span, "30s", 100, 3600000, RELOAD,
     "The longest pause before a process that keeps dying is started again.")
 OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,
