@@ -15,10 +15,12 @@ use T::Command;
 use T::Db;
 use T::Endpoint;
 use T::Http;
+use T::Responder;
 use T::Run;
 use T::Server;
 use T::Store;
 use T::Table;
+use T::Turn;
 use T::Wait;
 
 sub ended {
@@ -85,6 +87,26 @@ sub webhook_dies {
 	ok((wait_until { $recorded->() == 2 }), 'and it goes on');
 	is(scalar $endpoint->came, $tries + 1,
 		'what is recorded is not sent again');
+	return;
+}
+
+# The jobs process dies over a turn of a thread; the next one asks the responder
+# anew when the lease has run out. Who asked hears all of the last answer.
+sub responder_dies {
+	my ($fault, @said) = @_;
+	my $responder = T::Responder->start;
+	my $server = T::Server->start(workers => 1, wait => 'readyz',
+		set => { outgoing_allow => '127.0.0.0/8',
+			work_lease => '1s' });
+
+	$server->db->query("UPDATE partyline.tenant SET responder_url = '"
+		. $responder->url('/json') . "' WHERE id = 1");
+	$server->fault(arm => $fault);
+	my $turn = T::Turn->ask(T::Client->new($server, role => undef),
+		'/havefun', {});
+	is_deeply([ map { $_->{message} // $_->{status} } $turn->rest ],
+		\@said, 'it is answered');
+	$server->counts(faults_hit => 1, process_deaths => 1);
 	return;
 }
 
@@ -214,6 +236,34 @@ my %when = (
 	ok($server->wait_ready("livez"), "a new start goes on");
 		ok((wait_until { $server->get('/readyz')->{status} == 200 } 30),
 			'its data is whole');
+	},
+	responder_dies_asking => sub {
+		responder_dies('responder_dies_asking', 'Hello', 'you');
+	},
+	responder_dies_ending => sub {
+		responder_dies('responder_dies_ending', 'Hello', 'you');
+	},
+	responder_dies_saying => sub {
+		my $responder = T::Responder->start;
+		my $server = T::Server->start(workers => 1, wait => 'readyz',
+			set => { outgoing_allow => '127.0.0.0/8',
+				work_lease => '1s' });
+
+		$server->db->query("UPDATE partyline.tenant SET
+			responder_url = '" . $responder->url('/hold/x')
+			. "' WHERE id = 1");
+		$server->fault(arm => 'responder_dies_saying');
+		my $turn = T::Turn->ask(T::Client->new($server,
+			role => undef), '/havefun', {});
+		is_deeply($turn->next, { message => 'first' },
+			'what was told is heard');
+		$responder->release('x');
+		is_deeply([ $turn->rest ], [ { status => 'restarted',
+			thread_id => 'chat_thread' }, { message => 'first' },
+			{ message => 'last' } ], 'then all of it anew');
+		$server->counts(faults_hit => 1, process_deaths => 1);
+		is(join(' ', map { $_->{body}{attempt} }
+			$responder->questions), '1 2', 'it was asked twice');
 	},
 	ring_writer_dies => sub {
 		my $server = T::Server->start(workers => 1);
