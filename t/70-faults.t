@@ -13,7 +13,9 @@ use Test::More;
 use T::Client;
 use T::Command;
 use T::Db;
+use T::Ecast;
 use T::Endpoint;
+use T::Games;
 use T::Http;
 use T::Responder;
 use T::Run;
@@ -31,6 +33,31 @@ sub ended {
 
 # A worker dies over a write that is committed: whoever wrote sees the line
 # cut, repeats it and gets the one answer, and nobody reads less than that.
+# A room is found by another process when the first one died.
+sub monitor_dies {
+	my ($fault) = @_;
+	my $ecast  = T::Ecast->start;
+	my $server = T::Server->start(workers => 1, wait => 'readyz',
+		work_lease => '1s', $ecast->options);
+	my $admin = T::Client->new($server);
+	my $game  = T::Games::add($server->db, title => 'A', min_players => 3,
+		pack_name => 'P', max_players => 8);
+	my $id = $admin->post('/api/sessions')->{json}{id};
+
+	$ecast->make('LSBN', players => ['Ann']);
+	$server->fault(arm => $fault);
+	$admin->post("/api/sessions/$id/games",
+		{ game_id => $game, room_code => 'LSBN' });
+	ok((wait_until { $server->count('monitors_watching') == 1
+		&& $server->count('process_deaths') == 1 } 20),
+		'another process watches');
+	is($server->db->query("SELECT string_agg(type, ' ' ORDER BY seq)
+		FROM partyline.event WHERE stream = 'session:$id'"),
+		'game.added room.connected player-count.updated',
+		'each is said once');
+	return;
+}
+
 sub writer_dies {
 	my ($fault, $is_told) = @_;
 	my $server  = T::Server->start(workers => 2, wait => 'readyz');
@@ -215,6 +242,15 @@ my %when = (
 		ok((wait_until { $server->count('log_lost') >= 1 } 10),
 			'lost lines are counted');
 		is($server->get('/livez')->{status}, 200, 'nothing stops');
+	},
+	monitor_dies_before_report => sub {
+		monitor_dies('monitor_dies_before_report');
+	},
+	monitor_dies_before_telling => sub {
+		monitor_dies('monitor_dies_before_telling');
+	},
+	monitor_dies_claimed => sub {
+		monitor_dies('monitor_dies_claimed');
 	},
 	must_fails => sub {
 		my $server = T::Server->start(workers => 1);
