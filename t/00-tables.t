@@ -104,7 +104,7 @@ subtest 'events and messages' => sub {
 		is_deeply(\%answers, {}, "$row->{name}: with what is sent");
 	}
 	is_deeply([grep {
-		$_->{stream} !~ /^(?:lobby|session:<id>)$/
+		$_->{stream} !~ /^(?:lobby|session:<id>|thread:<id>)$/
 		    || $_->{kind} !~ /^(?:NUMBERED(?:_FLAT)?|LIVE)$/
 	} T::Table->rows('events')], [], 'events are of a known stream');
 };
@@ -122,7 +122,8 @@ sub wrong_inputs {
 		push @wrong, "$name does not say what it is"
 		    if $input->{text} !~ /\w.*\.\z/s;
 		push @wrong, "$name cannot come from the $where"
-		    if $kind =~ /^(?:custom|object|ids)$/ && $where ne 'body'
+		    if $kind =~ /^(?:custom|object|ids|events)$/
+		    && $where ne 'body'
 		    || $kind =~ /^(?:page|skip)$/ && $where ne 'query';
 		push @wrong, "$name has bounds that nothing is between"
 		    if $kind !~ /^(?:boolean|choice|id)$/

@@ -138,6 +138,9 @@ subtest 'what is wrong is told, all of it at once' => sub {
 	is_refused(['config', 'check', '--set', 'workers=31'],
 		qr/^--set: workers: 31 is too many for max_processes 64;/,
 		'two options that do not fit');
+	is_refused(['config', 'check', '--set', 'webhook_schedule=5s 5x'],
+		qr/^--set: webhook_schedule: "5x" .*; allowed: up to 32 spans/,
+		'a list with something else in it');
 	is_refused(
 		['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
 		qr/run a tunnel/, 'Redis over TLS');
@@ -165,6 +168,7 @@ my %others = (
 	flag => 'off', count => 9, bytes => '100KiB', span => '7s',
 	text => ' "x" # \\ ', secret => $secret, path => "a b\t# \"c\"",
 	hosts => '127.0.0.1:1 [::1]:2', nets => '10.0.0.0/8 unix',
+	ports => '443 8000-8999',
 );
 my %special = (
 	log_level     => 'warn',

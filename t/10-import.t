@@ -36,10 +36,15 @@ subtest 'a night of today' => sub {
 	is($done->{live_votes}, '2 2 0 0 0', 'votes');
 	is($done->{chat_logs}, '2 2 0 0 0', 'chat');
 	is_deeply([grep { !/^games replaced/ } @{ $done->{notes} }], [
-		'webhook_logs not_carried: webhooks have to be made anew',
-		'webhooks not_carried: webhooks have to be made anew',
+		'webhook_logs not_carried: what was sent before is not kept',
 		'packs 6 left_out: no game is in it',
+		'webhooks 2 left_out: its address or its secret cannot be',
 	], 'and what was not');
+	is($done->{webhooks}, '2 1 0 0 1', 'webhooks');
+	is_deeply(rows($db, 'SELECT id, name, url, secret, events, enabled,
+		created_text FROM partyline.webhook'), ['1|bot|'
+		. 'http://127.0.0.1/|s|{game.added}|f|'
+		. '2026-01-02T19:00:00.000Z'], 'as they were');
 	is_deeply(rows($db, 'SELECT api.game_text(g) FROM partyline.game g
 		ORDER BY id'), [
 		'{"id":3,"pack_name":"Party Pack 7","title":"Quiplash 3",'
@@ -97,7 +102,7 @@ subtest 'a night of today' => sub {
 		. sha256_hex('Bob:hi:2026-01-02T20:06:01Z')],
 		'chat, which its hash still tells, and what it voted for');
 	like(counters($db), qr/\Achat_log=22\ game=\d+\ live_vote=2\ pack=\d+
-		\ session=40\ session_game=15\z/x,
+		\ session=40\ session_game=15\ webhook=2\z/x,
 		'the next ids come behind all that were ever given');
 	is_deeply(rows($db, q{SELECT name, head, lowest, bytes
 		FROM partyline.stream WHERE name LIKE 'session:%'
@@ -122,9 +127,10 @@ sessions: 2 read, 0 added, 0 updated, 2 the same, 0 left out
 session_games: 3 read, 0 added, 0 updated, 3 the same, 0 left out
 live_votes: 2 read, 0 added, 0 updated, 2 the same, 0 left out
 chat_logs: 2 read, 0 added, 0 updated, 2 the same, 0 left out
-webhook_logs: not carried: webhooks have to be made anew
-webhooks: not carried: webhooks have to be made anew
+webhooks: 2 read, 0 added, 0 updated, 1 the same, 1 left out
+webhook_logs: not carried: what was sent before is not kept
 packs 6: left out: no game is in it
+webhooks 2: left out: its address or its secret cannot be
 END
 };
 
@@ -147,7 +153,8 @@ subtest 'older ones' => sub {
 		'1 1 0 0 0', '0 0 0 0 0', '1 1 0 0 0'], 'of the first');
 	is_deeply([grep { !/^games replaced/ } @{ $done->{notes} }], [
 		'packs not_carried: the file has no such table',
-		'live_votes not_carried: the file has no such table'],
+		'live_votes not_carried: the file has no such table',
+		'webhooks not_carried: the file has no such table'],
 		'what it had not');
 	is($db->query('SELECT source, status FROM partyline.session_game'),
 		'manual|playing', 'added by hand');

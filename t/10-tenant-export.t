@@ -66,7 +66,8 @@ sub play {
 	my $now = must_be($who->post('/api/sessions', { notes => 'now' },
 		'Idempotency-Key' => 'k1'), 201, 'one that runs')->{id};
 	must_be($who->post("/api/sessions/$now/games",
-		{ game_id => $made[1] }), 201, 'a game that is played');
+		{ game_id => $made[1], room_code => 'LSBN' }), 201,
+		'a game that is played');
 	must_be($who->post("/api/sessions/$now/voting/start", {}), 200,
 		'a poll');
 	return ($old, $now, @made);
@@ -94,6 +95,26 @@ SELECT $tenant, n, $session, 'user', E'it\\'s "g++" \\\\ \\t' || n, m,
 FROM generate_series(1, 30) n,
     LATERAL (SELECT timestamptz '2026-05-01T20:00:00Z'
 	+ n * interval '1 minute' AS m) AS at;
+INSERT INTO partyline.webhook (tenant_id, id, name, url, secret,
+    former_secret, former_until, events, created_at, created_text)
+VALUES ($tenant, 1, 'Bot', 'https://bot.invalid/', 'new', 'old',
+    now() + interval '1 day', '{custom.none,game.added}', now(),
+    api.iso(date_trunc('milliseconds', now())));
+INSERT INTO partyline.webhook_queue (tenant_id, webhook_id, deliveries, logs)
+VALUES ($tenant, 1, 3, 3);
+INSERT INTO partyline.webhook_delivery (tenant_id, webhook_id, id, message,
+    event, payload, state, created_at, queued_at, attempts)
+SELECT $tenant, 1, n, 'msg_' || n, 'custom.none', '{"a":1}',
+    CASE n WHEN 1 THEN 'dead' ELSE 'delivered' END, now(), now(), 1
+FROM generate_series(1, 3) n;
+INSERT INTO partyline.webhook_log (tenant_id, webhook_id, id, delivery_id,
+    attempt, event, status, answer, took_ms, created_at, created_text)
+SELECT $tenant, 1, n, n, 1, 'custom.none', 200, 'said', 7, now(),
+    api.iso(date_trunc('milliseconds', now()))
+FROM generate_series(1, 3) n;
+INSERT INTO partyline.webhook_outbox (tenant_id, stream, seq, webhooks, event,
+    payload, at)
+VALUES ($tenant, 'lobby', 1, '{99}', 'custom.none', '{}', now());
 INSERT INTO partyline.catalog_due VALUES ($tenant) ON CONFLICT DO NOTHING;
 END
 	return;
@@ -144,8 +165,11 @@ sub same_answers {
 
 # --- the tenant ------------------------------------------------------------
 
+# Whoever would take what waits for webhooks stands still.
 my $server = T::Server->start(workers => 2, wait => 'readyz',
-	jwt_secret => 'k' x 32);
+	jwt_secret => 'k' x 32, beat_timeout => '10min');
+my ($jobs) = $server->pids('jobs');
+kill STOP => $jobs;
 my $db = $server->db;
 my ($file, @names, $answers) = ("$dir/alpha.tenant");
 
@@ -497,4 +521,5 @@ subtest 'who is in use, and who is not there' => sub {
 		'can be put another in the place of');
 };
 
+kill CONT => $jobs;
 done_testing;

@@ -51,7 +51,11 @@ INSERT INTO live_votes VALUES (1, 1, 1, 'Ann', 1, '2026-01-01T19:06:00.000Z',
 CREATE TABLE chat_logs (id INTEGER PRIMARY KEY, session_id INTEGER,
     chatter_name TEXT, message TEXT, timestamp TEXT, parsed_vote TEXT);
 INSERT INTO chat_logs VALUES (1, 1, 'Bob', 'hi', '2026-01-01 19:07:00', NULL);
-CREATE TABLE webhooks (id INTEGER PRIMARY KEY, url TEXT);
+CREATE TABLE webhooks (id INTEGER PRIMARY KEY, name TEXT, url TEXT,
+    secret TEXT, events TEXT, enabled INTEGER, created_at TEXT);
+INSERT INTO webhooks VALUES (1, 'Bot', 'http://127.0.0.1/', 'secret',
+    '["game.added"]', 1, '2026-01-01 19:00:00');
+CREATE TABLE webhook_logs (id INTEGER PRIMARY KEY, webhook_id INTEGER);
 END
 close $to or die "sqlite3 refuses\n";
 

@@ -98,6 +98,19 @@ sub checks {
 		partyline.session_game WHERE id = $game{$session}");
 }
 
+# Webhooks of the same ids as the sessions, each with a delivery.
+sql("INSERT INTO partyline.webhook (tenant_id, id, name, url, secret, events,
+	created_at, created_text) SELECT 1, id, 'x', 'http://x.invalid/', 'x',
+	'{}', created_at, created_text FROM partyline.session
+	WHERE id IN ($id, $other)");
+sql("INSERT INTO partyline.webhook_queue (tenant_id, webhook_id, deliveries)
+	SELECT 1, id, 1 FROM partyline.webhook");
+sql("INSERT INTO partyline.webhook_delivery (tenant_id, webhook_id, id,
+	message, event, payload, state, created_at, queued_at) SELECT 1, id, 1,
+	'msg_1', 'custom.x', '{}', 'dead', now(), now()
+	FROM partyline.webhook");
+sql("INSERT INTO partyline.counter VALUES (1, 'webhook', $other)");
+
 # For each operation: body, and another one; what makes it possible (again);
 # whether it has been done since, on the first session or the one given; what
 # makes it refuse, and its status if not 400; what it waits for; how often it
@@ -118,6 +131,21 @@ my %ended = (
 	%session,
 	done  => sub { head($_[0]) > $seq },
 	never => sub { flags($id, 'false', 'false') },
+);
+# Whether or not anybody tries to send it meanwhile.
+my %webhook = (
+	never   => undef,
+	missing => 'webhook_not_found',
+	lock    => "SELECT FROM partyline.webhook_queue WHERE webhook_id = $id
+		FOR UPDATE",
+);
+my %again = (
+	%webhook,
+	undo => sub { sql("UPDATE partyline.webhook_delivery SET
+		queued_at = 'epoch', state = 'dead', next_at = NULL,
+		is_out = false WHERE id = 1") },
+	done => sub { sql("SELECT count(*) FROM partyline.webhook_delivery
+		WHERE id = 1 AND webhook_id = $_[0] AND queued_at > 'epoch'") },
 );
 my %how = (
 	game_create => {
@@ -307,6 +335,35 @@ my %how = (
 		count   => "SELECT count(*) FROM partyline.event
 			WHERE type = 'vote.received'",
 	},
+	webhook_create => {
+		body => [map { '{"name":"Key","url":"http://key.invalid/",'
+			. "\"secret\":\"$_\",\"events\":[]}" } qw(x y)],
+		undo => sub { sql("DELETE FROM partyline.webhook
+			WHERE name = 'Key'") },
+		done => sub { sql("SELECT count(*) FROM partyline.webhook
+			WHERE name = 'Key'") },
+		never => undef,
+		lock  => "SELECT FROM partyline.counter WHERE tenant_id = 1
+			AND noun = 'webhook' FOR UPDATE",
+		count => "SELECT last FROM partyline.counter
+			WHERE noun = 'webhook'",
+	},
+	webhook_redeliver => { %again, body => ['{}', ''] },
+	webhook_replay => {
+		%again,
+		body => ['{"state":"all"}', '{"state":"all","a":1}'],
+	},
+	webhook_test => {
+		%webhook,
+		body => ['{}', ''],
+		undo => sub { sql('DELETE FROM partyline.webhook_delivery
+			WHERE is_test') },
+		done => sub { sql("SELECT count(*) FROM
+			partyline.webhook_delivery WHERE is_test
+			AND webhook_id = $_[0]") },
+		count => "SELECT deliveries FROM partyline.webhook_queue
+			WHERE webhook_id = $id",
+	},
 	# Keys of anonymous callers, and answers that carry secrets, are not
 	# kept; what changes nothing need not be.
 	pick        => undef,
@@ -331,7 +388,8 @@ sub asking {
 	my $on = $what{on} // $id;
 
 	return ($row{$name}{path} =~ s/\{id\}/$on/r
-			=~ s/\{game\}/$game{$on} \/\/ 999/er,
+			=~ s/\{game\}/$game{$on} \/\/ 999/er
+			=~ s/\{delivery\}/1/r,
 		$what{body} // $how{$name}{body}[0],
 		'Idempotency-Key' => $key);
 }

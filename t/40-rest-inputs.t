@@ -29,6 +29,10 @@ my $closed = $admin->post('/api/sessions', { notes => 'closed' })->{json}{id};
 $admin->post("/api/sessions/$closed/close");
 my $active = $admin->post('/api/sessions', { notes => 'active' })->{json}{id};
 
+# And a webhook of the same id, that is never sent anything.
+is($admin->post('/api/webhooks', { name => 'none', url => 'http://none',
+	secret => 'none', events => [] })->{json}{id}, $closed, 'a webhook');
+
 sub id_for {
 	my ($row) = @_;
 
@@ -62,6 +66,7 @@ sub right {
 		custom  => '"custom.right"',
 		object  => '{}',
 		ids     => "[$closed]",
+		events  => '["game.added"]',
 		page    => '1',
 		skip    => '1',
 		cursor  => '1',
@@ -146,6 +151,7 @@ my %types = (
 		"custom.a/b"), '"custom.a b"', "\"custom.\xc3\xa9\""],
 	object  => [qw(7 true "{}" [] [{}])],
 	ids     => [qw(1 "1" true {} ["1"] [1.5] [null] [[1]] [true] [1e2])],
+	events  => [qw(7 true "game.added" {})],
 	room    => [qw(7 true [] {} "" "QX7" "QX7ZZ" "qx7z" "QX-Z" "QX7+")],
 	csv     => [qw(7 true [] {} "")],
 	moment  => [qw(7 true [] {} "" "x" "2026-02-30T00:00:00Z")],

@@ -63,6 +63,7 @@ my %wrong = (
 	text    => [7, undef, [], {}, '', 'x' x 20_000, "\x{1}", '"'],
 	custom  => [7, undef, '', 'custom.', 'custom.a b', 'session.started'],
 	object  => [7, undef, 'x', [], { x => 'x' x 5000 }],
+	events  => [7, undef, '', {}, [7], ['nothing']],
 	ids     => [7, undef, [], [0], ['1'], [1.5], [99, 98], [-1], {}],
 	choice  => [7, undef, '', 'nothing', []],
 	integer => ['x', undef, 1.5],
@@ -82,6 +83,8 @@ my %fit = (key => $key, stream => 'lobby', action => 'archive', ids => [99],
 	max_players => 2, length_minutes => 3, game_type => 'Fitting',
 	secondary_type => 'Fit', ticker => 'FIT', has_audience => 1,
 	family_friendly => 1, enabled => 1, favor_bias => 1,
+	name => 'Fit', url => 'http://fit.invalid/', secret => 'fit',
+	events => ['game.added'],
 	csvData => "pack_name,title,min_players,max_players\nFit,Two,1,2");
 
 # A body that fits, but for what is given.
@@ -96,7 +99,7 @@ sub body {
 sub path {
 	my ($row, $id) = @_;
 
-	return $row->{path} =~ s/\{id\}/$id/r =~ s/\{game\}/1/r
+	return $row->{path} =~ s/\{id\}/$id/r =~ s/\{(?:game|delivery)\}/1/r
 	    =~ s/\{name\}/Nobody%27s/r;
 }
 
@@ -201,6 +204,17 @@ sub story {
 		(map { ['admin', DELETE => '/api/sessions/1/game-selection'] }
 			1, 2)
 	);
+	# What becomes of a try is nothing that can be foretold.
+	my @hooks = map { ['admin', @$_] } [POST => '/api/webhooks',
+		{ name => 'Bot', url => 'http://bot.invalid/', secret => 's',
+			events => ['custom.none'] }],
+	    [GET => '/api/webhooks'], (map { [GET => "/api/webhooks/1$_"] }
+		'', '/deliveries', '/logs'),
+	    [PATCH => '/api/webhooks/1', { enabled => 0 }],
+	    [POST => '/api/webhooks/test/1'],
+	    [POST => '/api/webhooks/1/deliveries/1/redeliver'],
+	    [POST => '/api/webhooks/1/replay', { state => 'all' }],
+	    [DELETE => '/api/webhooks/1'], [GET => '/api/webhooks'];
 	my @files = map { ['admin', GET =>
 		"/api/sessions/1/export?format=$_"] } qw(json csv txt);
 	my @tickets = map { ['viewer', POST => '/api/auth/ticket',
@@ -216,7 +230,7 @@ sub story {
 		(map { $event->(1, { n => $_ }) } 1 .. 3),
 		$event->(1, { n => 4 }, 'k'), $event->(1, { n => 4 }, 'k'),
 		$event->(1, { n => 5 }, 'k'), $event->(2, { n => 6 }, 'k'),
-		@poll, @files,
+		@poll, @hooks, @files,
 		(map { ['viewer', GET => "/api/sessions/1/$_?since=2"] }
 			qw(events stream)),
 		$post->('/1/archive'), ['admin', DELETE => '/api/sessions/1'],

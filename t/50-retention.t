@@ -180,7 +180,7 @@ subtest 'two hosts' => sub {
 			SET due_at = now() + interval '1 day'
 			WHERE leased_until IS NULL});
 		$db->query(q{SELECT count(*) FROM partyline.work
-			WHERE due_at > now() + interval '1 hour'}) == 2;
+			WHERE due_at > now() + interval '1 hour'}) == 3;
 	}), 'then no more');
 	my $claims = $db->query('SELECT sum(lease) FROM partyline.work');
 	my $sum = sub {

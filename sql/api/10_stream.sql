@@ -64,11 +64,15 @@ DECLARE
 	moment timestamptz;
 	opening text := api.envelope_opening(type, stream_name);
 	more bigint := api.envelope_bytes(opening, data);
+	hooks bigint[];
 BEGIN
 	UPDATE partyline.stream s SET head = s.head + 1,
 	    bytes = s.bytes + more + length((s.head + 1)::text)
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
-	RETURNING s.epoch, s.head INTO event.epoch, event.seq;
+	RETURNING s.epoch, s.head, (SELECT array_agg(w.id)
+	    FROM partyline.webhook w WHERE w.tenant_id = ctx.tenant
+		AND w.enabled AND type = ANY (w.events))
+	INTO event.epoch, event.seq, hooks;
 	IF NOT FOUND THEN
 		RAISE 'internal' USING ERRCODE = 'PT500', DETAIL =
 		    json_build_object('stream', stream_name);
@@ -81,6 +85,10 @@ BEGIN
 	    (tenant_id, stream, seq, type, payload, at, request_id)
 	VALUES (ctx.tenant, stream_name, event.seq, type, event.body, moment,
 	    ctx.request_id);
+	IF hooks IS NOT NULL THEN
+		PERFORM api.webhook_queue(ctx, hooks, type, stream_name,
+		    event.seq, moment, data);
+	END IF;
 	RETURN event;
 END
 $$;
@@ -152,6 +160,8 @@ BEGIN
 	    WHEN stream_name = 'lobby' THEN api.session_active_text(ctx)
 	    WHEN stream_name LIKE 'session:%' THEN
 		api.session_text(ctx, split_part(stream_name, ':', 2)::bigint)
+	    WHEN stream_name LIKE 'thread:%' THEN
+		api.thread_text(ctx, split_part(stream_name, ':', 2)::bigint)
 	    ELSE 'null' END;
 END
 $$;

@@ -133,6 +133,7 @@ DECLARE
 	stream_epoch text;
 	moment timestamptz;
 	moment_text text;
+	hooks_wait boolean;
 BEGIN
 	UPDATE partyline.stream s SET head = s.head + count,
 	    bytes = s.bytes + noun_bytes + (SELECT sum(api.envelope_bytes(
@@ -141,13 +142,30 @@ BEGIN
 		FROM unnest(types, datas) WITH ORDINALITY
 		    AS w (type, data, nth))
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
-	RETURNING s.epoch, s.head - count + 1 INTO stream_epoch, first;
+	RETURNING s.epoch, s.head - count + 1, EXISTS (
+	    SELECT FROM partyline.webhook w WHERE w.tenant_id = ctx.tenant
+		AND w.enabled AND w.events && types)
+	INTO stream_epoch, first, hooks_wait;
 	IF NOT FOUND THEN
 		RAISE 'internal' USING ERRCODE = 'PT500', DETAIL =
 		    json_build_object('stream', stream_name);
 	END IF;
 	moment := api.moment();
 	moment_text := api.iso(moment);
+	IF hooks_wait THEN
+		INSERT INTO partyline.webhook_outbox
+		    (tenant_id, stream, seq, webhooks, event, payload, at)
+		SELECT ctx.tenant, stream_name, first + w.nth - 1, h.ids,
+		    w.type, api.webhook_payload(w.type, moment_text,
+		    stream_name, first + w.nth - 1, w.data), moment
+		FROM unnest(types, datas) WITH ORDINALITY
+		    AS w (type, data, nth)
+		JOIN (SELECT e.type, array_agg(k.id) AS ids
+		    FROM partyline.webhook k, unnest(k.events) AS e (type)
+		    WHERE k.tenant_id = ctx.tenant AND k.enabled
+		    GROUP BY e.type) h ON h.type = w.type
+		ORDER BY w.nth;
+	END IF;
 	RETURN QUERY
 	INSERT INTO partyline.event AS e (tenant_id, stream, seq, type,
 	    payload, at, request_id)

@@ -103,7 +103,7 @@ $$;
 -- All of it, or nothing. The arrays have our columns as members.
 CREATE FUNCTION api.picker_import(ctx api.ctx, games text, packs text,
     sessions text, session_games text, live_votes text, chat_logs text,
-    highest text)
+    webhooks text, highest text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	gone bigint;
@@ -114,6 +114,7 @@ DECLARE
 	of_played api.imported;
 	of_votes api.imported;
 	of_chat api.imported;
+	of_hooks api.imported;
 	notes text;
 BEGIN
 	PERFORM api.enter(ctx);
@@ -142,6 +143,7 @@ BEGIN
 	of_votes := api.import_live_votes(ctx, live_votes, of_sessions.ids,
 	    of_games.ids);
 	of_chat := api.import_chat_logs(ctx, chat_logs, of_sessions.ids);
+	of_hooks := api.import_webhooks(ctx, webhooks);
 
 	UPDATE partyline.session s SET games_played = p.count
 	FROM (SELECT w.id, (SELECT count(*) FROM partyline.session_game g
@@ -164,11 +166,12 @@ BEGIN
 		    of_played.updated),
 		('live_votes', of_votes.ids, of_votes.added,
 		    of_votes.updated),
-		('chat_logs', of_chat.ids, of_chat.added, of_chat.updated))
+		('chat_logs', of_chat.ids, of_chat.added, of_chat.updated),
+		('webhooks', of_hooks.ids, of_hooks.added, of_hooks.updated))
 		t (name, ids, added, updated)),
 	    concat_ws(',', notes, of_packs.notes,
 		of_games.notes, of_sessions.notes,
 		of_played.notes, of_votes.notes,
-		of_chat.notes)));
+		of_chat.notes, of_hooks.notes)));
 END
 $$;

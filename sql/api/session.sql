@@ -195,6 +195,8 @@ DECLARE
 	moment timestamptz;
 	body text;
 	more bigint;		-- bytes of the notes; NULL: no new ones
+	stopped partyline.monitor[];
+	monitor partyline.monitor;
 BEGIN
 	PERFORM api.enter(ctx);
 	IF ctx.idempotency_key IS NOT NULL THEN
@@ -221,7 +223,7 @@ BEGIN
 	    pending_game_id = NULL, pending_game_source = NULL
 	WHERE s.tenant_id = ctx.tenant AND s.id = wanted
 	RETURNING api.session_head(s) INTO body;
-	PERFORM api.session_games_demote(ctx, wanted);
+	stopped := api.session_games_demote(ctx, wanted);
 	answer := api.reply(200, body || '}');
 	IF ctx.idempotency_key IS NOT NULL THEN
 		PERFORM api.keep(ctx, 'session_close ' || wanted, answer);
@@ -235,6 +237,9 @@ BEGIN
 		    session.poll_leading_game_id, session.poll_leading_label,
 		    session.poll_leading_votes));
 	END IF;
+	FOREACH monitor IN ARRAY stopped LOOP
+		RETURN NEXT api.monitor_disconnected(ctx, monitor);
+	END LOOP;
 	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'session.ended',
 	    format('{"session":{"id":%s,"is_active":0,"games_played":%s}}',
 	    wanted, session.games_played));

@@ -64,10 +64,11 @@ END
 $$;
 
 -- What was playing has been played, and no room is watched any more, but for
--- the row given. The session's row is locked.
+-- the row given. The session's row is locked. Monitors that the caller tells
+-- of by api.monitor_disconnected.
 CREATE FUNCTION api.session_games_demote(ctx api.ctx, wanted bigint,
     but bigint DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS partyline.monitor[] LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE partyline.session_game p
 	SET status = CASE p.status WHEN 'playing' THEN 'played'
@@ -79,6 +80,7 @@ BEGIN
 	    AND p.id IS DISTINCT FROM but
 	    AND (p.status = 'playing' OR p.player_count_check_status
 		IN ('monitoring', 'checking'));
+	RETURN api.monitors_stop(ctx, wanted, NULL, but);
 END
 $$;
 
@@ -115,6 +117,8 @@ DECLARE
 	session partyline.session;
 	game partyline.game;
 	played partyline.session_game;
+	stopped partyline.monitor[];
+	monitor partyline.monitor;
 BEGIN
 	PERFORM api.enter(ctx);
 	IF ctx.idempotency_key IS NOT NULL THEN
@@ -132,7 +136,7 @@ BEGIN
 		PERFORM api.session_lock(ctx, wanted);
 		RAISE 'add_to_closed_session' USING ERRCODE = 'PT400';
 	END IF;
-	PERFORM api.session_games_demote(ctx, wanted);
+	stopped := api.session_games_demote(ctx, wanted);
 	UPDATE partyline.game g SET play_count = g.play_count + 1
 	WHERE g.tenant_id = ctx.tenant AND g.id = session_game_add.game_id
 	RETURNING * INTO game;
@@ -149,11 +153,17 @@ BEGIN
 	    THEN 'manual' ELSE 'dice' END), room,
 	    CASE WHEN room IS NOT NULL THEN 'monitoring' END)
 	RETURNING * INTO played;
+	IF room IS NOT NULL THEN
+		PERFORM api.monitor_start(ctx, played);
+	END IF;
 	answer := api.reply(201, api.session_game_whole(played, game));
 	IF ctx.idempotency_key IS NOT NULL THEN
 		PERFORM api.keep(ctx, 'session_game_add ' || wanted, answer);
 	END IF;
 	RETURN NEXT answer;
+	FOREACH monitor IN ARRAY stopped LOOP
+		RETURN NEXT api.monitor_disconnected(ctx, monitor);
+	END LOOP;
 	RETURN NEXT api.emit(ctx, 'session:' || wanted, 'game.added', concat(
 	    '{"session":{"id":', wanted, ',"is_active":true,"games_played":',
 	    session.games_played, '},"game":{"id":', game.id, ',"title":',
@@ -171,15 +181,17 @@ CREATE FUNCTION api.session_game_status(ctx api.ctx, session_id bigint,
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	played partyline.session_game;
+	stopped partyline.monitor[] := '{}';
+	monitor partyline.monitor;
 BEGIN
 	PERFORM api.enter(ctx);
 	played := api.session_game_lock(ctx, session_id, wanted);
 	IF new_status <> played.status THEN
 		IF new_status = 'playing' THEN
-			PERFORM api.session_games_demote(ctx, session_id,
+			stopped := api.session_games_demote(ctx, session_id,
 			    wanted);
 		ELSIF played.status = 'playing' THEN
-			PERFORM api.session_games_demote(ctx, session_id);
+			stopped := api.session_games_demote(ctx, session_id);
 		END IF;
 		UPDATE partyline.session_game p SET status = new_status
 		WHERE p.tenant_id = ctx.tenant AND p.id = wanted;
@@ -187,18 +199,41 @@ BEGIN
 	RETURN NEXT api.reply(200, format(
 	    '{"message":"Status updated successfully","status":"%s"}',
 	    new_status));
+	FOREACH monitor IN ARRAY stopped LOOP
+		RETURN NEXT api.monitor_disconnected(ctx, monitor);
+	END LOOP;
 END
 $$;
 
+-- The room of a game that plays is watched, and it is another one now.
 CREATE FUNCTION api.session_game_room(ctx api.ctx, session_id bigint,
     wanted bigint, room text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	played partyline.session_game;
+	stopped partyline.monitor[] := '{}';
+	monitor partyline.monitor;
 BEGIN
 	PERFORM api.enter(ctx);
-	PERFORM api.session_game_lock(ctx, session_id, wanted);
-	UPDATE partyline.session_game p SET room_code = room
-	WHERE p.tenant_id = ctx.tenant AND p.id = wanted;
+	played := api.session_game_lock(ctx, session_id, wanted);
+	IF room IS DISTINCT FROM played.room_code THEN
+		stopped := api.monitors_stop(ctx, session_id, wanted);
+		UPDATE partyline.session_game p SET room_code = room,
+		    player_count_check_status =
+			CASE WHEN p.status = 'playing' THEN 'monitoring'
+			WHEN p.player_count_check_status IN ('monitoring',
+			    'checking') THEN 'stopped'
+			ELSE p.player_count_check_status END
+		WHERE p.tenant_id = ctx.tenant AND p.id = wanted
+		RETURNING * INTO played;
+		IF played.status = 'playing' THEN
+			PERFORM api.monitor_start(ctx, played);
+		END IF;
+	END IF;
 	RETURN NEXT api.reply(200, api.session_game_text(ctx, wanted));
+	FOREACH monitor IN ARRAY stopped LOOP
+		RETURN NEXT api.monitor_disconnected(ctx, monitor);
+	END LOOP;
 END
 $$;
 
@@ -218,6 +253,10 @@ BEGIN
 	    ELSE 'completed' END
 	WHERE p.tenant_id = ctx.tenant AND p.id = wanted
 	RETURNING * INTO played;
+	UPDATE partyline.monitor m
+	SET player_count = session_game_players.players
+	WHERE m.tenant_id = ctx.tenant AND m.id = wanted
+	    AND m.ended_at IS NULL;
 	RETURN NEXT api.reply(200, format('{"message":'
 	    '"Player count updated successfully","player_count":%s}',
 	    players));
@@ -242,9 +281,13 @@ $$;
 CREATE FUNCTION api.session_game_remove(ctx api.ctx, session_id bigint,
     wanted bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	stopped partyline.monitor[];
+	monitor partyline.monitor;
 BEGIN
 	PERFORM api.enter(ctx);
 	PERFORM api.session_game_lock(ctx, session_id, wanted);
+	stopped := api.monitors_stop(ctx, session_id, wanted);
 	DELETE FROM partyline.session_game p
 	WHERE p.tenant_id = ctx.tenant AND p.id = wanted;
 	UPDATE partyline.session s SET games_played = s.games_played - 1
@@ -252,10 +295,13 @@ BEGIN
 	    AND s.id = session_game_remove.session_id;
 	RETURN NEXT api.reply(200,
 	    '{"message":"Game removed from session successfully"}');
+	FOREACH monitor IN ARRAY stopped LOOP
+		RETURN NEXT api.monitor_disconnected(ctx, monitor);
+	END LOOP;
 END
 $$;
 
--- As the room's monitor sees it, told by the row.
+-- As the room's monitor sees it, or as the row tells where none does.
 CREATE FUNCTION api.session_game_live(ctx api.ctx, session_id bigint,
     wanted bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
@@ -263,6 +309,15 @@ DECLARE
 	body text;
 BEGIN
 	PERFORM api.enter(ctx);
+	SELECT api.monitor_status_text(m) INTO body
+	FROM partyline.monitor m
+	WHERE m.tenant_id = ctx.tenant AND m.id = wanted
+	    AND m.session_id = session_game_live.session_id
+	    AND m.ended_at IS NULL AND m.is_connected;
+	IF FOUND THEN
+		RETURN NEXT api.reply(200, body);
+		RETURN;
+	END IF;
 	SELECT concat('{"sessionId":', p.session_id, ',"gameId":', p.id,
 	    ',"catalogGameId":', p.game_id, ',"roomCode":',
 	    coalesce('"' || p.room_code || '"', 'null'),
@@ -291,16 +346,18 @@ $$;
 -- What both do: watch is whether the room is watched from now on.
 CREATE FUNCTION api.session_game_watch(ctx api.ctx, scope text,
     session_id bigint, wanted bigint, watch boolean)
-RETURNS api.answer LANGUAGE plpgsql AS $$
+RETURNS api.answer[] LANGUAGE plpgsql AS $$
 DECLARE
 	answer api.answer;
+	answers api.answer[];
 	played partyline.session_game;
+	monitor partyline.monitor;
 BEGIN
 	IF ctx.idempotency_key IS NOT NULL THEN
 		answer := api.repeated(ctx, concat(scope, ' ', session_id,
 		    ' ', wanted));
 		IF answer.status IS NOT NULL THEN
-			RETURN answer;
+			RETURN ARRAY[answer];
 		END IF;
 	END IF;
 	played := api.session_game_lock(ctx, session_id, wanted);
@@ -318,7 +375,16 @@ BEGIN
 		PERFORM api.keep(ctx, concat(scope, ' ', session_id, ' ',
 		    wanted), answer);
 	END IF;
-	RETURN answer;
+	answers := ARRAY[answer];
+	IF watch THEN
+		PERFORM api.monitor_start(ctx, played);
+		RETURN answers;
+	END IF;
+	FOREACH monitor IN ARRAY
+	    api.monitors_stop(ctx, session_id, wanted) LOOP
+		answers := answers || api.monitor_disconnected(ctx, monitor);
+	END LOOP;
+	RETURN answers;
 END
 $$;
 
@@ -327,8 +393,8 @@ CREATE FUNCTION api.session_game_check_start(ctx api.ctx, session_id bigint,
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM api.enter(ctx);
-	RETURN NEXT api.session_game_watch(ctx, 'session_game_check_start',
-	    session_id, wanted, true);
+	RETURN QUERY SELECT * FROM unnest(api.session_game_watch(ctx,
+	    'session_game_check_start', session_id, wanted, true));
 END
 $$;
 
@@ -337,7 +403,7 @@ CREATE FUNCTION api.session_game_check_stop(ctx api.ctx, session_id bigint,
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM api.enter(ctx);
-	RETURN NEXT api.session_game_watch(ctx, 'session_game_check_stop',
-	    session_id, wanted, false);
+	RETURN QUERY SELECT * FROM unnest(api.session_game_watch(ctx,
+	    'session_game_check_stop', session_id, wanted, false));
 END
 $$;

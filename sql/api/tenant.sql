@@ -15,6 +15,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    'max_storage', t.max_storage,
 	    'retention_days', t.retention_days,
 	    'retention_events', t.retention_events,
+	    'responder_url', t.responder_url,
 	    'created_at', t.created_text)::text
 $$;
 
@@ -153,7 +154,7 @@ BEGIN
 		setting := settings[n];
 		IF names[n] <> ALL ('{hosts,origins,public_read,
 		    max_connections,max_requests,max_events,max_storage,
-		    retention_days,retention_events}'::text[]) THEN
+		    retention_days,retention_events,responder_url}'::text[]) THEN
 			RAISE 'setting_unknown' USING ERRCODE = 'PT400',
 			    DETAIL = json_build_object('setting', names[n]);
 		END IF;
@@ -217,10 +218,20 @@ BEGIN
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
 	PERFORM FROM partyline.session_game s
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.monitor m
+	WHERE m.tenant_id = ctx.tenant ORDER BY m.id FOR UPDATE;
 	PERFORM FROM partyline.pack p
 	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
 	PERFORM FROM partyline.game g
 	WHERE g.tenant_id = ctx.tenant ORDER BY g.id FOR UPDATE;
+	PERFORM FROM partyline.thread h
+	WHERE h.tenant_id = ctx.tenant ORDER BY h.id FOR UPDATE;
+	PERFORM FROM partyline.turn w
+	WHERE w.tenant_id = ctx.tenant ORDER BY w.id FOR UPDATE;
+	PERFORM FROM partyline.webhook_queue q
+	WHERE q.tenant_id = ctx.tenant ORDER BY q.webhook_id FOR UPDATE;
+	PERFORM FROM partyline.webhook w
+	WHERE w.tenant_id = ctx.tenant ORDER BY w.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);
@@ -252,5 +263,9 @@ BEGIN
 	DELETE FROM partyline.tenant t WHERE t.id = tenant.id;
 	DELETE FROM partyline.event e WHERE e.tenant_id = tenant.id;
 	DELETE FROM partyline.idempotency i WHERE i.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_outbox o WHERE o.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_delivery d
+	WHERE d.tenant_id = tenant.id;
+	DELETE FROM partyline.webhook_log l WHERE l.tenant_id = tenant.id;
 END
 $$;

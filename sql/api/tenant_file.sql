@@ -24,8 +24,16 @@ SELECT name, place, left_out FROM (VALUES
     ('game', 11, NULL),
     ('session', 12, NULL),
     ('session_game', 13, NULL),
+    ('monitor', 17, NULL),
     ('live_vote', 14, NULL),
     ('chat_log', 15, NULL),
+    ('thread', 16, NULL),
+    ('turn', NULL, 'waits for an answer of this installation, for a minute'),
+    ('webhook', 20, NULL),
+    ('webhook_queue', 21, NULL),
+    ('webhook_outbox', 22, NULL),	-- without nth: in the order of streams
+    ('webhook_delivery', 23, NULL),
+    ('webhook_log', 24, NULL),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;
@@ -39,7 +47,8 @@ RETURNS text[] LANGUAGE sql STABLE AS $$
 	    AND a.attnum > 0 AND NOT a.attisdropped
 	    AND a.attname <> 'tenant_id'
 	    AND (wanted, a.attname) NOT IN (('tenant', 'id'),
-		('tenant', 'slug'), ('stream', 'epoch'))
+		('tenant', 'slug'), ('stream', 'epoch'),
+		('webhook_outbox', 'nth'))
 $$;
 
 -- Who may write a table reads it, too.

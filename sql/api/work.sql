@@ -98,6 +98,39 @@ BEGIN
 END
 $$;
 
+-- A call of `webhook`: of what is older than that, at most `most` rows of
+-- each kind. What still waits for an endpoint that is enabled is let be.
+CREATE FUNCTION api.work_webhook(number bigint, lease_ms int, again_ms int,
+    most int, life_ms bigint)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
+DECLARE
+	work partyline.work := api.work_hold('webhook', number, lease_ms);
+	oldest timestamptz := clock_timestamp()
+	    - life_ms * interval '1 millisecond';
+	gone bigint;
+	count bigint;
+BEGIN
+	IF work.name IS NULL THEN
+		RETURN NEXT api.reply(409, '{}');
+		RETURN;
+	END IF;
+	DELETE FROM partyline.webhook_log WHERE ctid = ANY (ARRAY(
+	    SELECT l.ctid FROM partyline.webhook_log l
+	    WHERE l.created_at <= oldest LIMIT most));
+	GET DIAGNOSTICS gone = ROW_COUNT;
+	DELETE FROM partyline.webhook_delivery WHERE ctid = ANY (ARRAY(
+	    SELECT d.ctid FROM partyline.webhook_delivery d
+	    LEFT JOIN partyline.webhook w ON w.tenant_id = d.tenant_id
+		AND w.id = d.webhook_id
+	    WHERE d.queued_at <= oldest
+		AND (d.state <> 'waiting' OR w.enabled IS NOT TRUE)
+	    LIMIT most FOR UPDATE OF d SKIP LOCKED));
+	GET DIAGNOSTICS count = ROW_COUNT;
+	gone := gone + count;
+	RETURN NEXT api.work_end(work.name, gone, gone = 0, again_ms);
+END
+$$;
+
 -- The number below which a stream is to be forgotten, at most `most` events
 -- from its lowest on. The stream's row is locked.
 CREATE FUNCTION api.retention_below(s partyline.stream, t partyline.tenant,

@@ -34,10 +34,11 @@
 typedef bool conf_flag;
 typedef int64_t conf_count, conf_bytes, conf_span;
 typedef const char *conf_text, *conf_secret, *conf_path, *conf_hosts,
-    *conf_nets, *conf_url;
+    *conf_nets, *conf_ports, *conf_url;
 
 enum conf_kind { CONF_flag, CONF_count, CONF_bytes, CONF_span, CONF_text,
-    CONF_secret, CONF_path, CONF_hosts, CONF_nets, CONF_url, CONF_choice };
+    CONF_secret, CONF_path, CONF_hosts, CONF_nets, CONF_ports, CONF_url,
+    CONF_choice };
 
 enum option {
 #define OPTION(name, kind, value, min, max, when, text) OPTION_##name,

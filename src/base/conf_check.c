@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/conf_kind.h"
 #include "base/redis_url.h"
+#include "base/spans.h"
 
 struct check {
 	const struct conf	*conf;
@@ -152,6 +153,24 @@ check_redis(struct check *check)
 	    "with %%XX for signs that mean something\n", why);
 }
 
+static void
+check_schedule(struct check *check)
+{
+	struct spans spans;
+	struct buf why;
+
+	buf_init(&why, BUF_NO_LIMIT);
+	if (!spans_read(text_of(check->conf->webhook_schedule), &spans,
+	    &why)) {
+		begin(check, OPTION_webhook_schedule);
+		buf_add(check->problems, buf_text(&why));
+		buf_printf(check->problems, "; allowed: up to %d spans of 1ms "
+		    "to 30d with blanks between, such as 5s 5min 2h\n",
+		    SPANS_MAX);
+	}
+	buf_fini(&why);
+}
+
 bool
 conf_check(const struct conf *conf, struct buf *problems)
 {
@@ -161,6 +180,7 @@ conf_check(const struct conf *conf, struct buf *problems)
 	check_sizes(&check);
 	check_twice(&check);
 	check_redis(&check);
+	check_schedule(&check);
 	if (is_set(conf, OPTION_tls_listen)) {
 		check_file(&check, OPTION_tls_certificate);
 		check_file(&check, OPTION_tls_key);

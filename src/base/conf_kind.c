@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/must.h"
+#include "base/ports.h"
 #include "base/secret.h"
 
 #define SHOWN_MAX 60
@@ -184,6 +185,15 @@ read_nets(text value, struct buf *why)
 }
 
 static bool
+read_ports(text value, struct buf *why)
+{
+	const char *what;
+	text word;
+
+	return (ports_read(value, &word, &what) || wrong(why, word, what));
+}
+
+static bool
 is_one_of(text value, const char *choices)
 {
 	text rest = text_of(choices), choice;
@@ -286,6 +296,8 @@ conf_kind_read(const struct option_row *row, text written,
 		return (read_hosts(row, written, why));
 	case CONF_nets:
 		return (read_nets(written, why));
+	case CONF_ports:
+		return (read_ports(written, why));
 	case CONF_url:
 		return (read_url(row, written, why));
 	case CONF_choice:
@@ -425,6 +437,10 @@ conf_allowed(const struct option_row *row, struct buf *out)
 		buf_add_string(out, "networks with blanks between, such as "
 		    "10.0.0.0/8, ::1, or the word unix");
 		break;
+	case CONF_ports:
+		buf_add_string(out, "ports with blanks between, such as 443 "
+		    "or 8000-8999");
+		break;
 	case CONF_url:
 		add_list(row->choices, "://...", out);
 		buf_printf(out, " of at most %" PRId64 " bytes", row->max);
@@ -446,8 +462,8 @@ conf_kind_name(enum conf_kind kind)
 		[CONF_bytes] = "bytes", [CONF_span] = "span",
 		[CONF_text] = "text", [CONF_secret] = "secret",
 		[CONF_path] = "path", [CONF_hosts] = "hosts",
-		[CONF_nets] = "nets", [CONF_url] = "url",
-		[CONF_choice] = "choice",
+		[CONF_nets] = "nets", [CONF_ports] = "ports",
+		[CONF_url] = "url", [CONF_choice] = "choice",
 	};
 
 	return (names[kind]);

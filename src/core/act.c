@@ -189,9 +189,8 @@ bytes_to_keep(const struct op *op)
 	return (bytes);
 }
 
-/* What it is about to write, taken from the tenant's limits. */
-static bool
-is_within_limits(struct op *op)
+bool
+act_is_within_limits(struct op *op)
 {
 	struct limit_state state = { .applies = false };
 	int64_t now_s = clock_ms() / 1000, bytes = bytes_to_keep(op);
@@ -458,7 +457,8 @@ act(struct op *op)
 	struct call_context context;
 	struct call_parameters parameters;
 
-	if ((way == WAY_WRITE || way == WAY_BATCH) && !is_within_limits(op))
+	if ((way == WAY_WRITE || way == WAY_BATCH) &&
+	    !act_is_within_limits(op))
 		return;
 	hash_body(op);
 	act_wait(op);

@@ -52,6 +52,8 @@ void	act_context(const struct op *op, struct call_context *out);
 text	act_stream(struct op *op);
 /* It will be answered later: keeps what it was lent. */
 void	act_wait(struct op *op);
+/* What it is about to write, taken from its tenant's limits; or failed. */
+bool	act_is_within_limits(struct op *op);
 /* It wrote nothing after all. */
 void	act_give_storage(struct op *op);
 /* What became of a write, before anybody is told. */

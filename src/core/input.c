@@ -161,7 +161,8 @@ is_refused(struct op *op, const struct reading *readings,
 		if (readings[i].verdict != verdict)
 			continue;
 		refuse(op, input, verdict == MISSING ? input->missing :
-		    input->invalid != ERR_none ? input->invalid :
+		    input->invalid != ERR_none &&
+		    readings[i].fault.rule == NULL ? input->invalid :
 		    ERR_input_invalid, &readings[i].fault);
 		return (true);
 	}

@@ -12,6 +12,7 @@
  *	custom	 -		       custom.<name>	bytes
  *	object	 -		       an object    bytes as written
  *	ids	 -		       ids	    how many
+ *	events	 -		       their types  how many
  *	page	 digits or `all` (NULL)	    -	    value
  *	skip	 digits; else 0		    -	    value, cut to max
  *	cursor	 41 or k3:41		    -	    -

@@ -14,6 +14,7 @@
 #include "base/stamp.h"
 #include "core/csv.h"
 #include "core/cursor.h"
+#include "core/event_name.h"
 #include "core/json.h"
 
 #define ROOM_SIZE 4
@@ -231,27 +232,9 @@ take_json_boolean(const struct input_value *value)
 }
 
 static bool
-is_name_sign(char c)
-{
-	return ((c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-	    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'));
-}
-
-static bool
 take_json_custom(const struct input_value *value)
 {
-	const text begin = TEXT("custom.");
-	text name;
-
-	if (!take_json_text(value))
-		return (false);
-	name = *value->out;
-	if (!text_begins(name, begin) || name.len == begin.len)
-		return (false);
-	for (size_t i = begin.len; i < name.len; i++)
-		if (!is_name_sign(name.at[i]))
-			return (false);
-	return (true);
+	return (take_json_text(value) && event_name_is_custom(*value->out));
 }
 
 static bool
@@ -312,6 +295,76 @@ take_json_ids(const struct input_value *value)
 }
 
 static bool
+has_element(struct json_object *list, size_t count, text wanted)
+{
+	text type;
+
+	for (size_t i = 0; i < count; i++)
+		if (json_in_as_text(json_in_element(list, i), &type) &&
+		    text_is(type, wanted))
+			return (true);
+	return (false);
+}
+
+static bool
+refuse_event(const struct input_value *value, size_t line,
+    const char *words)
+{
+	*value->fault_out = (struct chat_fault){ .line = line,
+	    .rule = words };
+	return (false);
+}
+
+/* An event that there is none of, as the words of a refusal. */
+static const char *
+unknown_event(struct op *op, text type)
+{
+	struct buf words;
+	const char *kept;
+
+	buf_init(&words, BUF_NO_LIMIT);
+	buf_printf(&words, "must be an event that has a number, or "
+	    "custom.<name>, and not %.*s", TEXT_ARGS(type));
+	kept = arena_copy(&op->arena, words.at, words.len + 1);
+	buf_fini(&words);
+	return (kept);
+}
+
+/* {game.added,custom.dice}: in their order, each once. */
+static bool
+take_json_events(const struct input_value *value)
+{
+	struct buf list;
+	size_t count;
+	text type;
+	bool is_fine = true;
+
+	if (!json_in_as_array(value->json, &count))
+		return (false);
+	if ((int64_t)count > value->input->max)
+		return (refuse_event(value, (size_t)value->input->max,
+		    "must be the last one"));
+	buf_init(&list, BUF_NO_LIMIT);
+	buf_add_char(&list, '{');
+	for (size_t i = 0; i < count && is_fine; i++) {
+		if (!json_in_as_text(json_in_element(value->json, i), &type))
+			is_fine = refuse_event(value, i, "must be a text");
+		else if (!event_name_is_numbered(type))
+			is_fine = refuse_event(value, i,
+			    unknown_event(value->op, type));
+		else if (!has_element(value->json, i, type)) {
+			if (list.len > 1)
+				buf_add_char(&list, ',');
+			buf_add(&list, type);
+		}
+	}
+	buf_add_char(&list, '}');
+	*value->out = op_keep(value->op, buf_text(&list));
+	buf_fini(&list);
+	return (is_fine);
+}
+
+static bool
 take_json_chat(const struct input_value *value)
 {
 	size_t count;
@@ -352,6 +405,7 @@ static const struct {
 	[INPUT_custom] = { "custom", NULL, take_json_custom },
 	[INPUT_object] = { "object", NULL, take_json_object },
 	[INPUT_ids] = { "ids", NULL, take_json_ids },
+	[INPUT_events] = { "events", NULL, take_json_events },
 	[INPUT_page] = { "page", take_page, NULL },
 	[INPUT_skip] = { "skip", take_skip, NULL },
 	[INPUT_cursor] = { "cursor", take_cursor, NULL },

@@ -85,6 +85,10 @@ input_rule(const struct input_row *input, struct buf *out)
 		buf_add(out, TEXT("a list"));
 		add_size(input, "ids", out);
 		break;
+	case INPUT_events:
+		buf_printf(out, "an array of at most %" PRId64 " events that "
+		    "have a number, or custom.<name>", input->max);
+		break;
 	case INPUT_page:
 		add_range(input, out);
 		buf_add(out, TEXT(", or all"));

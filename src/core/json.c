@@ -447,6 +447,21 @@ json_in_as_array(struct json_object *value, size_t *count_out)
 	return (true);
 }
 
+void
+json_in_each(struct json_object *object,
+    void (*on_member)(void *, text, struct json_object *), void *me)
+{
+	struct json_object_iterator at, end;
+
+	if (!json_in_is_object(object))
+		return;
+	at = json_object_iter_begin(object);
+	end = json_object_iter_end(object);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+		on_member(me, text_of(json_object_iter_peek_name(&at)),
+		    json_object_iter_peek_value(&at));
+}
+
 struct json_object *
 json_in_element(struct json_object *array, size_t i)
 {

@@ -49,6 +49,10 @@ bool	json_in_is_object(struct json_object *value);
 /* NULL where there is none, or null. */
 struct json_object *json_in_member(struct json_object *object,
 	    const char *name);
+/* The members of an object, in their order; nothing where it is none. */
+void	json_in_each(struct json_object *object,
+	    void (*on_member)(void *me, text name,
+	    struct json_object *value), void *me);
 /* NULL behind its end. */
 struct json_object *json_in_element(struct json_object *array, size_t i);
 

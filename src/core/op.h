@@ -86,6 +86,7 @@ enum input_kind {
 	INPUT_custom,
 	INPUT_object,
 	INPUT_ids,
+	INPUT_events,
 	INPUT_page,
 	INPUT_skip,
 	INPUT_cursor,

@@ -16,9 +16,16 @@
 #include "store/schema.h"
 
 /* What jobs ask. */
-static const enum function asked[] = { FUNCTION_tenant_list,
-    FUNCTION_tenant_usage, FUNCTION_work_claim, FUNCTION_work_end_polls,
-    FUNCTION_work_expire, FUNCTION_work_leave, FUNCTION_work_retain };
+static const enum function asked[] = { FUNCTION_monitor_leave,
+    FUNCTION_monitor_look, FUNCTION_monitor_report, FUNCTION_monitor_status,
+    FUNCTION_tenant_list,
+    FUNCTION_tenant_usage, FUNCTION_thread_expire, FUNCTION_turn_claim,
+    FUNCTION_turn_expire, FUNCTION_turn_leave, FUNCTION_turn_say,
+    FUNCTION_webhook_claim, FUNCTION_webhook_done, FUNCTION_webhook_hold,
+    FUNCTION_webhook_leave, FUNCTION_webhook_leave_all,
+    FUNCTION_work_claim, FUNCTION_work_end_polls,
+    FUNCTION_work_expire, FUNCTION_work_leave, FUNCTION_work_retain,
+    FUNCTION_work_webhook };
 #define ASKED (sizeof asked / sizeof asked[0])
 #define NOBODY_ASKS ((unsigned)-1)
 

@@ -13,15 +13,18 @@
 #include "core/json.h"
 #include "plat/loop.h"
 
+#define INPUTS_MAX	5
 #define RETRY_MS	1000
 #define WAIT_LEAST_MS	100	/* where another one is at it right now */
 
 static const struct work_kind {
 	const char	*name;
 	enum function	 call;
+	unsigned	 inputs;	/* of those that call() has */
 } kinds[] = {
-	{ "expire", FUNCTION_work_expire },
-	{ "retention", FUNCTION_work_retain },
+	{ "expire", FUNCTION_work_expire, 4 },
+	{ "retention", FUNCTION_work_retain, 4 },
+	{ "webhook", FUNCTION_work_webhook, 5 },
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -193,16 +196,19 @@ static void
 call(struct work *work)
 {
 	struct ground *ground = work->works->ground;
-	const int64_t numbers[4] = { work->lease, ground->conf->work_lease,
-	    ground->conf->work_round, ground->conf->work_batch };
-	char digits[4][24];
-	text inputs[4];
+	const int64_t numbers[INPUTS_MAX] = { work->lease,
+	    ground->conf->work_lease, ground->conf->work_round,
+	    ground->conf->work_batch, ground->conf->webhook_log_life };
+	char digits[INPUTS_MAX][24];
+	text inputs[INPUTS_MAX];
 
-	for (unsigned i = 0; i < 4; i++) {
+	must(work->kind->inputs <= INPUTS_MAX);
+	for (unsigned i = 0; i < work->kind->inputs; i++) {
 		snprintf(digits[i], sizeof digits[i], "%" PRId64, numbers[i]);
 		inputs[i] = text_of(digits[i]);
 	}
-	ground_ask(ground, work->kind->call, inputs, 4, on_called, work);
+	ground_ask(ground, work->kind->call, inputs, work->kind->inputs,
+	    on_called, work);
 }
 
 static void

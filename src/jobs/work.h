@@ -20,7 +20,8 @@
  *     says meanwhile that jobs are degraded.
  *
  * To add one: its row in a migration, api.work_<verb> with the same inputs
- * as its siblings, a row of functions.h, a line in `kinds`.
+ * as its siblings (what else it has to know comes behind them), a row of
+ * functions.h, a line in `kinds`.
  *
  *	works = works_create(ground, segment->host);
  */

@@ -108,10 +108,12 @@ int	command_help(struct command *command);
 int	command_import(struct command *command);
 int	command_log(struct command *command);
 int	command_migrate(struct command *command);
+int	command_monitors(struct command *command);
 int	command_serve(struct command *command);
 int	command_status(struct command *command);
 int	command_tenant(struct command *command);
 int	command_token(struct command *command);
 int	command_version(struct command *command);
+int	command_webhooks(struct command *command);
 
 #endif

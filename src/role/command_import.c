@@ -23,6 +23,7 @@ static const char *const nouns[IMPORT_TABLES] = {
 	[IMPORT_SESSION_GAMES] = "session_game",
 	[IMPORT_LIVE_VOTES] = "live_vote",
 	[IMPORT_CHAT_LOGS] = "chat_log",
+	[IMPORT_WEBHOOKS] = "webhook",
 };
 
 static bool

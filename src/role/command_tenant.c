@@ -29,6 +29,7 @@ struct at_work {
 
 static bool	read_hosts(text value, struct buf *out, struct buf *why);
 static bool	read_origins(text value, struct buf *out, struct buf *why);
+static bool	read_url(text value, struct buf *out, struct buf *why);
 
 static const struct setting {
 	const char	*name;
@@ -46,6 +47,7 @@ static const struct setting {
 	    { .kind = CONF_bytes, .max = INT64_C(1) << 50 }, true },
 	{ "origins", read_origins, { .name = NULL }, false },
 	{ "public_read", NULL, { .kind = CONF_flag }, false },
+	{ "responder_url", read_url, { .name = NULL }, true },
 	{ "retention_days", NULL,
 	    { .kind = CONF_count, .min = 1, .max = 36500 }, true },
 	{ "retention_events", NULL,
@@ -133,6 +135,34 @@ read_origins(text value, struct buf *out, struct buf *why)
 	if (count == 0)
 		call_array_add(out, TEXT("*"));
 	call_array_end(out);
+	return (true);
+}
+
+#define URL_MAX 2000
+
+/* As the table takes it: with a host, without a password. */
+static bool
+read_url(text value, struct buf *out, struct buf *why)
+{
+	text rest = TEXT_NONE;
+
+	if (text_begins(value, TEXT("https://")))
+		rest = text_from(value.at + 8, value.len - 8);
+	else if (text_begins(value, TEXT("http://")))
+		rest = text_from(value.at + 7, value.len - 7);
+	if (rest.len == 0 || rest.at[0] == '/' || rest.at[0] == '?')
+		return (wrong(why, value, "is no address; write "
+		    "https://name/path"));
+	for (size_t i = 0; i < rest.len; i++)
+		if (rest.at[i] <= ' ' || rest.at[i] > '~' ||
+		    rest.at[i] == '@' || rest.at[i] == '#')
+			return (wrong(why, value, "has a sign that it must "
+			    "not have, or a password"));
+	if (value.len > URL_MAX) {
+		buf_printf(why, "it has more than %d bytes", URL_MAX);
+		return (false);
+	}
+	buf_add(out, value);
 	return (true);
 }
 
@@ -249,8 +279,11 @@ add_setting(struct buf *out, struct json_object *tenant,
 {
 	int64_t number;
 	bool is_on;
+	text t;
 
-	if (setting->read != NULL)
+	if (json_in_text(tenant, setting->name, &t))
+		buf_add(out, t);
+	else if (setting->read != NULL)
 		add_texts(out, tenant, setting->name);
 	else if (json_in_bool(tenant, setting->name, &is_on))
 		buf_add_string(out, is_on ? "on" : "off");

@@ -113,6 +113,17 @@ static const struct import_column chat_logs[] = {
 	END
 };
 
+static const struct import_column webhooks[] = {
+	ID("id"),
+	TEXTS("name", "name", false, 100),
+	TEXTS("url", "url", true, 2048),
+	TEXTS("secret", "secret", false, 256),
+	TEXTS("events", "wanted", false, 10000),
+	OTHER("enabled", "enabled", flag, false),
+	OTHER("created_at", "created_at", time, false),
+	END
+};
+
 static const struct source {
 	const char	*name;
 	const struct import_column *columns;
@@ -127,6 +138,7 @@ static const struct source {
 	    "" },
 	[IMPORT_LIVE_VOTES] = { "live_votes", live_votes, false, "" },
 	[IMPORT_CHAT_LOGS] = { "chat_logs", chat_logs, false, "" },
+	[IMPORT_WEBHOOKS] = { "webhooks", webhooks, false, "" },
 };
 
 struct reading {
@@ -363,7 +375,7 @@ find_tables(struct reading *reading, bool *found)
 			continue;
 		import_note(reading->import, name.bytes, -1, "not_carried",
 		    text_begins(name.bytes, TEXT("webhook")) ?
-		    TEXT("webhooks have to be made anew") :
+		    TEXT("what was sent before is not kept") :
 		    TEXT("the table is not known here"));
 	}
 	return (sqlite_file_why(file)[0] == '\0');

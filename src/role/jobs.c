@@ -5,17 +5,27 @@
  */
 #include "role/child.h"
 
+#include "jobs/fetch.h"
+#include "jobs/guard.h"
+#include "jobs/monitors.h"
 #include "jobs/polls.h"
+#include "jobs/responder.h"
 #include "jobs/storage.h"
+#include "jobs/webhook.h"
 #include "jobs/work.h"
 
 struct jobs {
 	unsigned	 magic;
 #define JOBS_MAGIC 0x6a6f6273
 	struct ground	*ground;
+	struct guard	*guard;
+	struct fetcher	*fetcher;
 	struct storage	*storage;
 	struct works	*works;
 	struct polls	*polls;
+	struct webhooks	*webhooks;
+	struct monitors	*monitors;
+	struct responders *responders;
 };
 
 static struct jobs *
@@ -32,9 +42,17 @@ jobs_begin(struct child_self *self)
 	self->of_role = jobs;
 	jobs->ground = ground_create(self->loop, self->conf,
 	    self->segment, self->slot);
+	jobs->guard = guard_create(self->conf);
+	jobs->fetcher = fetcher_create(jobs->ground);
 	jobs->storage = storage_create(jobs->ground);
 	jobs->works = works_create(jobs->ground, self->segment->host);
 	jobs->polls = polls_create(jobs->ground);
+	jobs->webhooks = webhooks_create(jobs->ground, jobs->fetcher,
+	    jobs->guard, self->segment->host);
+	jobs->monitors = monitors_create(jobs->ground, jobs->fetcher,
+	    jobs->guard, self->segment->host);
+	jobs->responders = responders_create(jobs->ground,
+	    self->segment->host);
 	return (true);
 }
 
@@ -44,12 +62,19 @@ jobs_drain(struct child_self *self)
 	storage_stop(jobs_of(self)->storage);
 	works_stop(jobs_of(self)->works);
 	polls_stop(jobs_of(self)->polls);
+	webhooks_stop(jobs_of(self)->webhooks);
+	monitors_stop(jobs_of(self)->monitors);
+	responders_stop(jobs_of(self)->responders);
+	fetcher_stop(jobs_of(self)->fetcher);
 }
 
 static bool
 jobs_has_finished(struct child_self *self)
 {
-	return (self->is_draining && ground_is_idle(jobs_of(self)->ground));
+	return (self->is_draining && ground_is_idle(jobs_of(self)->ground) &&
+	    fetcher_is_idle(jobs_of(self)->fetcher) &&
+	    webhooks_are_idle(jobs_of(self)->webhooks) &&
+	    responders_are_idle(jobs_of(self)->responders));
 }
 
 static void
@@ -57,10 +82,16 @@ jobs_end(struct child_self *self)
 {
 	struct jobs *jobs = jobs_of(self);
 
+	responders_close(jobs->responders);
+	fetcher_destroy(&jobs->fetcher);
 	ground_destroy(&jobs->ground);
 	storage_destroy(&jobs->storage);
 	works_destroy(&jobs->works);
 	polls_destroy(&jobs->polls);
+	webhooks_destroy(&jobs->webhooks);
+	monitors_destroy(&jobs->monitors);
+	responders_destroy(&jobs->responders);
+	guard_destroy(&jobs->guard);
 	object_free(&jobs);
 	self->of_role = NULL;
 }

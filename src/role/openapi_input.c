@@ -150,6 +150,12 @@ say_form(struct json_out *json, const struct input_row *input)
 		say_number(json, "minItems", input->min);
 		say_number(json, "maxItems", input->max);
 		break;
+	case INPUT_events:
+		say_type(json, input, "array");
+		json_key(json, "items");
+		json_raw(json, TEXT("{\"type\":\"string\"}"));
+		say_number(json, "maxItems", input->max);
+		break;
 	case INPUT_page:
 		say_page(json, input);
 		break;

@@ -68,13 +68,12 @@ COMMAND(help, "[COMMAND]",
 COMMAND(import, "sqlite FILE [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
     "bring in what today's server has kept",
     "sqlite reads the database of the picker server that was in use before:\n"
-    "games, packs, sessions, their games, votes and chat, with their ids and\n"
-    "times, all of it or nothing. FILE stays as it is; stop the server that\n"
+    "games, packs, sessions, their games, votes, chat and webhooks, with ids\n"
+    "and times, all of it or nothing. FILE stays as it is; stop the server that\n"
     "writes it first. It can be brought in again: what is here already is\n"
     "skipped, and what has changed in FILE since is changed here. What could\n"
-    "not be brought in, or not as it was, is told row by row. Webhooks are\n"
-    "left where they are. While another session than the file's is active,\n"
-    "an active one is refused.",
+    "not be brought in, or not as it was, is told row by row. While\n"
+    "another session than the file's is active, an active one is refused.",
     "partyline import sqlite jackbox.db\n"
     "partyline import sqlite jackbox.db --tenant games --json\n")
 COMMAND(log, "level [LEVEL]|reopen [-c FILE] [--state-dir DIR] [--json]",
@@ -91,6 +90,14 @@ COMMAND(migrate, "[-c FILE] [--set NAME=VALUE]... [--json]",
     "this program, and a migration that was changed after it had run.",
     "partyline migrate -c /etc/partyline/partyline.conf\n"
     "partyline migrate --set migrate_url=postgresql://owner@/partyline\n")
+COMMAND(monitors, "[list|all] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "see which rooms are watched",
+    "list, or no word, shows the rooms of games that are watched, of all\\n"
+    "tenants or of one: how far the game is, how many play, and which process\\n"
+    "of which host is at it. Where nobody is named, nobody watches it yet.\\n"
+    "all shows those as well that are watched no more, and why.",
+    "partyline monitors\\n"
+    "partyline monitors all --tenant games --json\\n")
 COMMAND(serve, "[-c FILE] [--set NAME=VALUE]...",
     "run the server",
     "Runs in the foreground until it is told to stop. Without a database_url\n"
@@ -122,10 +129,12 @@ COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...
     "  max_storage       bytes, or KiB, MiB, GiB\n"
     "  origins           *, or the Origins of pages that may ask, by blanks\n"
     "  public_read       on, or off: reading needs a token too\n"
+    "  responder_url     who answers turns of threads: an http(s) address\n"
     "  retention_days    how long events are kept\n"
     "  retention_events  how many of each stream are kept\n"
-    "An empty value takes a limit away. Limits hold for each host of the\n"
-    "installation by itself. A running server knows within a second. remove\n"
+    "An empty value takes a limit or an address away. Limits hold for each\n"
+    "host of the installation by itself. A running server knows within a\n"
+    "second. remove\n"
     "takes all that the tenant has, and says what that is without --yes.\n"
     "export writes all of it into FILE, or to standard output; the file has\n"
     "hashes of keys, keep it as you keep those. import puts it back, into a\n"
@@ -161,3 +170,14 @@ COMMAND(version, "[--json]",
     "The features line names faults, sanitizers and systemd where they are\n"
     "compiled in.",
     "partyline version\n")
+COMMAND(webhooks, "list|show ID|replay ID [dead|all] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
+    "see where events are sent, and send them again",
+    "list shows a tenant's webhooks: how many deliveries wait for each and\n"
+    "since when, how many are dead, and how the last try went. show adds the\n"
+    "last ten tries. replay sends again all that is dead, or, with all, what\n"
+    "was delivered as well, as far back as it is kept; the other side knows\n"
+    "by its webhook-id what it has had. None of them needs a server that runs\n"
+    "on your own database; what is queued is sent by one.",
+    "partyline webhooks list\n"
+    "partyline webhooks show 3 --tenant games\n"
+    "partyline webhooks replay 3\n")

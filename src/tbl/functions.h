@@ -19,6 +19,14 @@ FUNCTION(host_beat, FLEET, WITHOUT, 2,
     "Says that this host lives.")
 FUNCTION(host_leave, FLEET, WITHOUT, 1,
     "Says that this host has stopped.")
+FUNCTION(monitor_leave, FLEET, WITHOUT, 1,
+    "Gives back all monitors that a process holds.")
+FUNCTION(monitor_look, FLEET, WITHOUT, 4,
+    "Monitors of rooms to begin with, and to end.")
+FUNCTION(monitor_report, FLEET, WITHOUT, 5,
+    "What a monitor sees; events of what is new in it.")
+FUNCTION(monitor_status, FLEET, WITHOUT, 3,
+    "The event that tells how a room is.")
 FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,
@@ -35,10 +43,36 @@ FUNCTION(tenant_list, FLEET, WITHOUT, 0,
     "All tenants with their settings.")
 FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
+FUNCTION(thread_expire, FLEET, WITHOUT, 1,
+    "Removes threads in which nothing happened for long.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
 FUNCTION(ticket_use, WRITE, WITH, 2,
     "Takes a ticket for a stream; whose it was.")
+FUNCTION(turn_cancel, WRITE, WITH, 1,
+    "Ends a turn whose answer nobody wants any more.")
+FUNCTION(turn_claim, FLEET, WITHOUT, 5,
+    "Leases for turns of threads, with what is to be asked.")
+FUNCTION(turn_create, WRITE, WITH, 6,
+    "Stores a turn of a thread, and says where its stream stands.")
+FUNCTION(turn_expire, FLEET, WITHOUT, 4,
+    "Ends turns that waited for too long, or that nobody listens to.")
+FUNCTION(turn_leave, FLEET, WITHOUT, 3,
+    "Gives a turn back before anything was said.")
+FUNCTION(turn_listen, WRITE, WITH, 1,
+    "Says that somebody still wants a turn's answer.")
+FUNCTION(turn_say, FLEET, WITHOUT, 8,
+    "Tells what a responder said, and that it is still at it.")
+FUNCTION(webhook_claim, FLEET, WITHOUT, 4,
+    "Leases for deliveries of webhooks that are due, with what is to be sent.")
+FUNCTION(webhook_done, FLEET, WITHOUT, 14,
+    "What a delivery came to, and more of the same endpoint.")
+FUNCTION(webhook_hold, FLEET, WITHOUT, 5,
+    "Lets the lease of a delivery that waits begin anew.")
+FUNCTION(webhook_leave, FLEET, WITHOUT, 4,
+    "Gives a delivery back that was not sent.")
+FUNCTION(webhook_leave_all, FLEET, WITHOUT, 1,
+    "Gives back what a jobs process that died had on its way.")
 FUNCTION(work_claim, FLEET, WITHOUT, 3,
     "A lease for work that some host does for all.")
 FUNCTION(work_end_polls, FLEET, WITHOUT, 1,
@@ -49,3 +83,5 @@ FUNCTION(work_leave, FLEET, WITHOUT, 2,
     "Gives a lease back before the work is done.")
 FUNCTION(work_retain, FLEET, WITHOUT, 4,
     "Removes events that tenants keep no longer.")
+FUNCTION(work_webhook, FLEET, WITHOUT, 5,
+    "Removes deliveries of webhooks and their log when they are old.")

@@ -26,6 +26,7 @@
  *			   blanks: 127.0.0.1:5000, [::1]:5000, unix:/path
  * nets	  const char *	   networks, separated by blanks: 10.0.0.0/8, ::1
  *			   or the word unix
+ * ports  const char *	   ports, separated by blanks: 443 8000-8999
  * url	  const char *	   scheme://..., of at most max bytes, its password
  *			   masked when printed; also PARTYLINE_X_FILE
  *
@@ -140,6 +141,30 @@ OPTION(messages_per_tenant, count, "600000", 1, 16777215, RELOAD,
 URL(migrate_url, "postgresql|postgres", 2048, RESTART,
     "PostgreSQL as the owner of the schema. Where it is set, the server "
     "migrates at its start.")
+OPTION(monitor_beat, span, "20s", 100, 3600000, RELOAD,
+    "How often clients are told how a room is that is watched, and the room "
+    "is looked at anew.")
+OPTION(monitor_retry, span, "2s", 10, 600000, RELOAD,
+    "How long a monitor that lost its room waits before it tries again; then "
+    "twice so long, and again. After the third try it gives up.")
+OPTION(monitor_url, text, "https://ecast.jackboxgames.com/api/v2", 0, 2048, RELOAD,
+    "The service that knows the rooms of games, http:// or https://. Empty: "
+    "this host watches none.")
+OPTION(monitors, count, "2000", 1, 100000, RELOAD,
+    "Rooms that a host watches. More wait for another host.")
+OPTION(outgoing_allow, nets, "", 0, 0, RELOAD,
+    "Networks that outgoing requests (webhooks, responders) may reach although "
+    "they are not public. For what IPv6 carries of IPv4 (NAT64) its network, "
+    "64:ff9b::/96.")
+OPTION(outgoing_at_once, count, "256", 1, 10000, RELOAD,
+    "Outgoing requests of a host at work at once. Further ones wait.")
+OPTION(outgoing_ca, path, "", 0, 0, RELOAD,
+    "The certificates (PEM) that outgoing requests believe. Empty: those of "
+    "the system.")
+OPTION(outgoing_per_origin, count, "16", 1, 10000, RELOAD,
+    "The same to one server: scheme, name and port.")
+OPTION(outgoing_ports, ports, "80 443 1024-65535", 1, 0, RELOAD,
+    "Ports that outgoing requests may reach.")
 OPTION(postgres_bin, path, "", 0, 0, RESTART,
     "Where the programs of the private PostgreSQL are. Empty: the newest of "
     "/usr/lib/postgresql, or the one of the cluster that is there.")
@@ -165,6 +190,18 @@ URL(redis_url, "redis|unix", 2048, RESTART,
 OPTION(request_timeout, span, "30s", 100, 3600000, RELOAD,
     "How long a request may take to arrive, and a second more for each 16 "
     "KiB of it. Slower ones are answered 408.")
+OPTION(responder_answer, bytes, "1MiB", 1024, 1073741824, RELOAD,
+    "Bytes that a responder may answer to one turn of a thread.")
+OPTION(responder_calls, count, "64", 1, 10000, RELOAD,
+    "Turns of threads that each host has put to responders at a time; the "
+    "others wait.")
+OPTION(responder_calls_per_tenant, count, "16", 1, 10000, RELOAD,
+    "The same of one tenant, by all hosts.")
+OPTION(responder_timeout, span, "2min", 100, 86400000, RELOAD,
+    "How long a responder may take for one turn of a thread.")
+OPTION(responder_wait, span, "1min", 100, 86400000, RELOAD,
+    "A turn of a thread that waits for so long is told that the server is "
+    "busy.")
 OPTION(restart_max, span, "30s", 100, 3600000, RELOAD,
     "The longest pause before a process that keeps dying is started again.")
 OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,
@@ -216,6 +253,28 @@ OPTION(trusted_proxies, nets, "", 0, 0, RELOAD,
 OPTION(user, text, "", 0, 64, RESTART,
     "Whom the processes run as when the server is started as root. Empty: "
     "partyline where that user exists, else nobody.")
+OPTION(webhook_at_once, count, "1000", 1, 10000, RELOAD,
+    "Webhooks of a host that are on their way at once. outgoing_at_once has "
+    "its own bound below this one.")
+OPTION(webhook_disable_after, span, "5d", 1000, 31536000000, RELOAD,
+    "An endpoint of webhooks that failed for so long, without one success, is "
+    "disabled.")
+OPTION(webhook_log_life, span, "7d", 3600000, 31622400000, RELOAD,
+    "How long what was sent to webhooks is kept, with the log of each try: "
+    "so long it can be sent again.")
+OPTION(webhook_pause_max, span, "10min", 10, 86400000, RELOAD,
+    "The longest pause in which nothing is sent to an endpoint of webhooks "
+    "that keeps failing. Else it lasts as long as the endpoint has been "
+    "failing, at least the first wait of webhook_schedule.")
+OPTION(webhook_per_endpoint, count, "8", 1, 1000, RELOAD,
+    "The most of them to one endpoint. One that wants its order kept gets one "
+    "after the other.")
+OPTION(webhook_schedule, text, "5s 5min 30min 2h 5h 10h 14h 20h 24h", 0, 512,
+    RELOAD,
+    "The waits between tries to deliver a webhook, and up to a fifth more. "
+    "After as many it is given up, and kept to be sent again.")
+OPTION(webhook_timeout, span, "15s", 10, 600000, RELOAD,
+    "How long an endpoint of webhooks may take to answer.")
 OPTION(work_batch, count, "1000", 1, 100000, RELOAD,
     "Rows that one call of the work for the whole installation removes, and "
     "streams that it looks at.")

@@ -26,6 +26,7 @@
 #include "transport/router.h"
 #include "transport/sse.h"
 #include "transport/stream.h"
+#include "transport/turn.h"
 
 struct rest {
 	unsigned	 magic;
@@ -248,7 +249,7 @@ static bool
 is_of_tenant(const struct op *op)
 {
 	return (op->slug.at != NULL || (op->door == DOOR_FRONT &&
-	    text_begins(op->path, TEXT("/api/"))));
+	    (text_begins(op->path, TEXT("/api/")) || turn_is_at(op->path))));
 }
 
 static struct op *
@@ -346,7 +347,10 @@ find_row(struct rest *rest, struct op *op)
 		return (false);
 	}
 	if (method == METHOD_OPTIONS) {
-		op_reply_options(op, text_of(route->allow));
+		if (op->door == DOOR_FRONT && turn_is_at(op->path))
+			turn_reply_options(op);
+		else
+			op_reply_options(op, text_of(route->allow));
 		return (false);
 	}
 	if (method == METHOD_HEAD)

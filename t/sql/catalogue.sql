@@ -6,12 +6,13 @@ SELECT plan(22);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
 CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
-    'catalog_due', 'host', 'installation', 'schema_version', 'secret',
+    'catalog_due', 'host', 'installation', 'monitor_holder', 'schema_version', 'secret',
     'seed_games', 'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
 CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency', 'live_vote',
-    'session', 'stream', 'tenant', 'tenant_host', 'ticket',
-    'token_revocation'])::name AS name;
+    'monitor', 'session', 'session_game', 'stream', 'tenant', 'tenant_host', 'thread',
+    'ticket', 'token_revocation', 'turn', 'webhook', 'webhook_delivery', 'webhook_log',
+    'webhook_outbox', 'webhook_queue'])::name AS name;
 CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'partyline'::regnamespace
     AND c.relkind IN ('r', 'p');
@@ -124,11 +125,12 @@ SELECT is_empty($$
 	AND NOT has_table_privilege('partyline_server', oid, 'SELECT')
 $$, 'no table is out of reach');
 
--- Streams it locks itself.
+-- Streams it locks itself; whoever writes deliveries holds their queue.
 SELECT is_empty($$
 	SELECT o.relname FROM ours o WHERE o.relrowsecurity
 	AND has_table_privilege('partyline_server', o.oid, 'UPDATE')
-	AND o.relname <> 'stream' AND (SELECT p.prosrc FROM pg_proc p
+	AND o.relname NOT IN ('stream', 'webhook_delivery')
+	AND (SELECT p.prosrc FROM pg_proc p
 	    WHERE p.oid = 'api.tenant_hold'::regproc)
 	    !~ ('FROM partyline\.' || o.relname || ' ')
 $$, 'who removes a tenant locks first what his writers lock');
@@ -162,7 +164,7 @@ SELECT is_empty($$
 	    AND a.attname <> ALL (api.tenant_table_columns(o.relname))
 	    AND a.attname <> 'tenant_id'
 	    AND o.relname || '.' || a.attname NOT IN ('stream.epoch',
-		'tenant.id', 'tenant.slug')
+		'tenant.id', 'tenant.slug', 'webhook_outbox.nth')
 $$, 'with every column, but for whose it is and what is made anew');
 
 SELECT is_empty($$

@@ -8,7 +8,7 @@ SELECT plan(6);
 CREATE FUNCTION t.brought(tenant int, sessions text)
 RETURNS SETOF api.answer LANGUAGE sql AS $$
 	SELECT * FROM t.server(format('api.picker_import(t.ctx(%s), ''[]'', '
-	    '''[]'', %L, ''[]'', ''[]'', ''[]'', ''{"session":9}'')', tenant,
+	    '''[]'', %L, ''[]'', ''[]'', ''[]'', ''[]'', ''{"session":9}'')', tenant,
 	    sessions))
 $$;
 

@@ -25,11 +25,38 @@ FROM t.fleet($$api.tenant_set(t.ctx(NULL), 'other', '{hosts}',
 INSERT INTO partyline.session_game (tenant_id, id, session_id, game_id,
     played_at, played_text, source)
 SELECT n, 1, 1, 1, now(), 'now', 'dice' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.monitor (tenant_id, id, session_id, game_id, room_code,
+    max_players, begun_at)
+SELECT n, 1, 1, 1, 'ABCD', 8, now() FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.live_vote
 SELECT n, 1, 1, 1, 'ann', 1, now(), 'now', now(), 'now'
 FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.chat_log
 SELECT n, 1, 1, 'ann', 'hello', now(), 'now', NULL, NULL, sha256('')
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook (tenant_id, id, name, url, secret, events,
+    created_at, created_text)
+SELECT n, 1, 'Bot', 'https://bot.example/', 'secret', '{game.added}', now(),
+    'now' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_queue (tenant_id, webhook_id)
+SELECT n, 1 FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_outbox
+SELECT n, 'lobby', 1, 1, '{1}', 'game.added', '{}', now()
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_delivery (tenant_id, webhook_id, id, message,
+    event, payload, created_at, queued_at, next_at)
+SELECT n, 1, 1, 'msg_1', 'game.added', '{}', now(), now(), now()
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.webhook_log
+SELECT n, 1, 1, 1, 1, 'game.added', 200, NULL, NULL, 1, now(), 'now'
+FROM unnest(ARRAY[1, 2]) n;
+
+INSERT INTO partyline.thread
+SELECT n, 1, 't', now(), now() FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.turn (tenant_id, id, thread_id, kind, user_id,
+    user_input, graph_version_id, use_websocket, request_id, created_at,
+    heard_at)
+SELECT n, 1, 1, 'havefun', 'ann', 'hello', '', false, 'r', now(), now()
 FROM unnest(ARRAY[1, 2]) n;
 
 CREATE TEMP TABLE guarded AS
@@ -76,8 +103,12 @@ $$, 'it changes none');
 SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
-	AND name NOT IN ('event', 'idempotency', 'live_vote', 'stream',
-	    'tenant', 'tenant_host', 'ticket', 'token_revocation')
+	AND name NOT IN ('event', 'idempotency', 'live_vote', 'monitor',
+	    'session_game', 'stream',
+	    'tenant', 'tenant_host', 'thread', 'ticket',
+	    'token_revocation', 'turn', 'webhook',
+	    'webhook_delivery', 'webhook_log', 'webhook_outbox',
+	    'webhook_queue')
 	AND t.rows('partyline_fleet', '1', format(
 	    'SELECT FROM partyline.%I WHERE %I <> 1', name, tenant)) > 0
 $$, 'the fleet sees of others only what is listed');

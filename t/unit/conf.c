@@ -243,6 +243,15 @@ test_kinds(void)
 	    "not a numeric address; allowed: networks with blanks between, "
 	    "such as 10.0.0.0/8, ::1, or the word unix, or nothing");
 
+	test("ports");
+	ok(sets("outgoing_ports=443 8000-8999\t1"));
+	refuses_set("outgoing_ports=443 http", "outgoing_ports: \"http\" is "
+	    "neither a port nor two with - between; allowed: ports with "
+	    "blanks between, such as 443 or 8000-8999");
+	refuses_set("outgoing_ports=9-8", "outgoing_ports: \"9-8\" begins "
+	    "behind its end; allowed: ports with blanks between, such as "
+	    "443 or 8000-8999");
+
 	test("urls, which are never repeated");
 	ok(sets("database_url=postgres://u:hush@h/d"));
 	is_text(conf->database_url, "postgres://u:hush@h/d");

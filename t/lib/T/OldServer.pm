@@ -64,7 +64,9 @@ my %tables = (
 		session_id INTEGER, game_id INTEGER, username TEXT,
 		vote_type INTEGER, timestamp TEXT,
 		created_at TEXT DEFAULT CURRENT_TIMESTAMP',
-	webhooks => 'id INTEGER PRIMARY KEY, name TEXT, url TEXT',
+	webhooks => 'id INTEGER PRIMARY KEY, name TEXT, url TEXT,
+		secret TEXT, events TEXT, enabled INTEGER,
+		created_at TEXT DEFAULT CURRENT_TIMESTAMP',
 	webhook_logs => 'id INTEGER PRIMARY KEY, webhook_id INTEGER',
 );
 
@@ -199,7 +201,10 @@ our @night = (
 		. sha256_hex('Ann:thisgame++ yes:2026-01-02T20:06:00Z')
 		. q{'), (22, 4, 'Bob', 'hi', '2026-01-02T20:06:01Z', NULL, '}
 		. sha256_hex('Bob:hi:2026-01-02T20:06:01Z') . q{')},
-	q{INSERT INTO webhooks VALUES (1, 'bot', 'http://127.0.0.1/')},
+	q{INSERT INTO webhooks VALUES (1, 'bot', 'http://127.0.0.1/', 's',
+		'["game.added"]', 0, '2026-01-02 19:00:00'),
+		(2, 'none', 'ftp://a.example/', 's', '[]', 1,
+		'2026-01-02 19:00:00')},
 	q{UPDATE sqlite_sequence SET seq = 40 WHERE name = 'sessions'},
 );
 

@@ -131,6 +131,7 @@ sub defaults {
 		state_dir => "$self->{dir}/state",
 		sql_dir   => T::Run::source() . '/sql',
 		workers   => 2,
+		monitor_url => '',	# nobody looks for rooms outside
 	);
 
 	return %set if $self->{quickstart};
