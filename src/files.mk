@@ -125,6 +125,7 @@ libpartyline_a_SOURCES += src/jobs/work.c src/jobs/work.h
 libpartyline_a_SOURCES += src/transport/admin.c src/transport/admin.h
 libpartyline_a_SOURCES += src/transport/answer.c src/transport/answer.h
 libpartyline_a_SOURCES += src/transport/documents.c src/transport/documents.h
+libpartyline_a_SOURCES += src/transport/engineio.h
 libpartyline_a_SOURCES += src/transport/forwarded.c src/transport/forwarded.h
 libpartyline_a_SOURCES += src/transport/held.c src/transport/held.h
 libpartyline_a_SOURCES += src/transport/http.c src/transport/http.h
