@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # One line for each file of the library, in the order of the layers.
 libpartyline_a_SOURCES += src/base/address.c src/base/address.h
+libpartyline_a_SOURCES += src/base/base64.c src/base/base64.h
 libpartyline_a_SOURCES += src/base/buf.c src/base/buf.h
 libpartyline_a_SOURCES += src/base/conf.c src/base/conf.h
 libpartyline_a_SOURCES += src/base/conf_check.c
@@ -126,7 +127,18 @@ libpartyline_a_SOURCES += src/jobs/work.c src/jobs/work.h
 libpartyline_a_SOURCES += src/transport/admin.c src/transport/admin.h
 libpartyline_a_SOURCES += src/transport/answer.c src/transport/answer.h
 libpartyline_a_SOURCES += src/transport/documents.c src/transport/documents.h
-libpartyline_a_SOURCES += src/transport/engineio.h
+libpartyline_a_SOURCES += src/transport/engineio.c src/transport/engineio.h
+libpartyline_a_SOURCES += src/transport/engineio_http.c
+libpartyline_a_SOURCES += src/transport/engineio_inside.h
+libpartyline_a_SOURCES += src/transport/engineio_message.c
+libpartyline_a_SOURCES += src/transport/engineio_message.h
+libpartyline_a_SOURCES += src/transport/engineio_payload.c
+libpartyline_a_SOURCES += src/transport/engineio_payload.h
+libpartyline_a_SOURCES += src/transport/engineio_poll.c
+libpartyline_a_SOURCES += src/transport/engineio_set.h
+libpartyline_a_SOURCES += src/transport/engineio_sid.c
+libpartyline_a_SOURCES += src/transport/engineio_sid.h
+libpartyline_a_SOURCES += src/transport/engineio_wire.c
 libpartyline_a_SOURCES += src/transport/forwarded.c src/transport/forwarded.h
 libpartyline_a_SOURCES += src/transport/held.c src/transport/held.h
 libpartyline_a_SOURCES += src/transport/http.c src/transport/http.h
@@ -145,6 +157,7 @@ libpartyline_a_SOURCES += src/transport/ws.c src/transport/ws.h
 libpartyline_a_SOURCES += src/transport/ws_handshake.c
 libpartyline_a_SOURCES += src/transport/ws_handshake.h
 libpartyline_a_SOURCES += src/transport/ws_upgrade.h
+libpartyline_a_SOURCES += src/app/echo.c src/app/echo.h
 libpartyline_a_SOURCES += src/app/live.c src/app/live.h src/app/live_inside.h
 libpartyline_a_SOURCES += src/app/live_ask.c
 libpartyline_a_SOURCES += src/app/live_follow.c

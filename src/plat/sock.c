@@ -371,6 +371,12 @@ sock_queued(const struct sock *sock)
 	return (sock->queued);
 }
 
+bool
+sock_is_blocked(const struct sock *sock)
+{
+	return (sock->is_blocked);
+}
+
 void *
 sock_owner(const struct sock *sock)
 {

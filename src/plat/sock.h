@@ -111,6 +111,8 @@ void	sock_send(struct sock *sock, struct bytes *bytes, enum sock_kind kind,
 /* Whether the queue is at most half full; no: on_room will be called. */
 bool	sock_has_room(struct sock *sock);
 size_t	sock_queued(const struct sock *sock);
+/* Whether the kernel, or TLS, has yet to take what was sent. */
+bool	sock_is_blocked(const struct sock *sock);
 
 /*
  * farewell may be NULL; nothing that is sent later leaves. Once more, with

@@ -3,6 +3,7 @@
  * A worker: accepts from the sockets that the master hands it and serves
  * HTTP until it is told to drain.
  */
+#include "app/echo.h"
 #include "app/live.h"
 #include "base/conf.h"
 #include "base/log.h"
@@ -35,6 +36,7 @@ struct worker {
 	struct service	*service;
 	struct live	*live;
 	struct ws_door	 doors[2];
+	struct engineio_door engines[2];
 	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
@@ -66,6 +68,17 @@ on_room_again(struct child_self *self)
 	child_say(self, CHANNEL_FULL, 0);
 }
 
+/* Up to one without a path. */
+static void
+add_engines(struct worker *worker, const struct conf *conf)
+{
+	struct engineio_door *next = worker->engines;
+
+	if (conf->socketio_conformance)
+		*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts,
+		    NULL };
+}
+
 static bool
 worker_begin(struct child_self *self)
 {
@@ -86,6 +99,8 @@ worker_begin(struct child_self *self)
 	worker->doors[0] = (struct ws_door){ LIVE_PATH, &live_acts,
 	    worker->live };
 	setup.doors = worker->doors;
+	add_engines(worker, self->conf);
+	setup.engines = worker->engines;
 	worker->documents = documents_create();
 	setup.documents = worker->documents;
 	worker->http = http_create(&setup);
@@ -178,6 +193,8 @@ worker_drain(struct child_self *self)
 	left_ms = (self->leave_by_ms - clock_ms()) / 2;
 	live_drain(worker->live, self->conf->drain_spread < left_ms ?
 	    self->conf->drain_spread : left_ms);
+	http_drain_engines(worker->http, self->conf->drain_spread <
+	    left_ms ? self->conf->drain_spread : left_ms);
 	follows_drain(worker->service->follows, self->conf->drain_spread);
 }
 
