@@ -3,6 +3,7 @@
  * A worker: accepts from the sockets that the master hands it and serves
  * HTTP until it is told to drain.
  */
+#include "app/conformance.h"
 #include "app/echo.h"
 #include "app/live.h"
 #include "base/conf.h"
@@ -36,7 +37,8 @@ struct worker {
 	struct service	*service;
 	struct live	*live;
 	struct ws_door	 doors[2];
-	struct engineio_door engines[2];
+	struct engineio_door engines[3];
+	struct socketio	*socketio;
 	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
@@ -74,9 +76,14 @@ add_engines(struct worker *worker, const struct conf *conf)
 {
 	struct engineio_door *next = worker->engines;
 
-	if (conf->socketio_conformance)
-		*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts,
-		    NULL };
+	if (!conf->socketio_conformance)
+		return;
+	worker->socketio = socketio_create(&(struct socketio_setup){
+	    .service = worker->service, .apps = conformance_apps,
+	    .apps_count = CONFORMANCE_APPS });
+	*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts, NULL };
+	*next++ = (struct engineio_door){ conf->socketio_path,
+	    &socketio_acts, worker->socketio };
 }
 
 static bool
@@ -216,6 +223,7 @@ worker_end(struct child_self *self)
 	timer_stop(loop_timers(self->loop), &worker->full);
 	http_close_sockets(worker->http);
 	live_destroy(&worker->live);
+	socketio_destroy(&worker->socketio);
 	service_close(worker->service);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);

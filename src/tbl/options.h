@@ -210,10 +210,15 @@ OPTION(socket_receive_buffer, bytes, "32KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what one live client sends.")
 OPTION(socket_send_buffer, bytes, "64KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what is sent to one live client.")
+OPTION(socketio_attachments, count, "10", 0, 64, RELOAD,
+    "Binary messages that may belong to one event of Socket.IO.")
 OPTION(socketio_conformance, flag, "off", 0, 0, RESTART,
     "Whether to serve what protocol test suites expect instead of the "
     "applications: at /engine.io/ an echo, at socketio_path namespaces that "
     "answer what they get.")
+OPTION(socketio_connect_timeout, count, "45000", 10, 3600000, RELOAD,
+    "Milliseconds within which a Socket.IO client has to come into a "
+    "namespace.")
 OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
     "Where Socket.IO clients reach the server: a path that begins and ends "
     "with a slash.")

@@ -91,8 +91,8 @@ take_nsp(text *rest, struct socketio_packet *packet)
 	packet->nsp = TEXT("/");
 	if (rest->len == 0 || rest->at[0] != '/')
 		return;
-	text_cut(*rest, ',', &packet->nsp, &tail);
-	*rest = tail;
+	*rest = text_cut(*rest, ',', &packet->nsp, &tail) ? tail :
+	    behind(*rest, rest->len);
 }
 
 /* Only what is answered, and answers, have one. */
