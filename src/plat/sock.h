@@ -100,6 +100,13 @@ struct sock	*sock_adopt(struct socks *socks, struct st_h2o_socket_t *from,
 /* The same of a descriptor, which becomes ours. */
 struct sock	*sock_adopt_fd(struct socks *socks, int fd,
 		    const struct sock_acts *acts, void *owner);
+/*
+ * For another process, instead of sock_adopt: its descriptor, which is h2o's
+ * no more, and what lies in its input, or NULL. -1: it is under TLS, and
+ * stays as it is.
+ */
+int		 sock_take_fd(struct st_h2o_socket_t *from,
+		    struct bytes **early_out);
 void		*sock_owner(const struct sock *sock);
 
 /*

@@ -13,11 +13,13 @@
 #include "base/secret.h"
 #include "base/stamp.h"
 #include "core/tenant.h"
-#include "transport/engineio_inside.h"
+#include "transport/engineio_line.h"
+#include "transport/engineio_relay.h"
 
 #define END_ROUNDS 16		/* what callbacks make, in the same turn */
 #define QUEUE_COST 64		/* of each message, beside its length */
 #define DRAIN_MS 50
+#define LAST_MS 1000		/* for a GET of whom a leaving worker closed */
 
 static const struct conf *
 conf_of(const struct engineio *engine)
@@ -333,6 +335,14 @@ engineio_break(struct engineio *engine, enum engineio_end why,
 	engineio_queue_shed(engine);
 }
 
+static int64_t
+close_wait(const struct engineio *engine)
+{
+	int64_t wait = conf_of(engine)->engineio_close_wait;
+
+	return (engine->set->is_draining && wait > LAST_MS ? LAST_MS : wait);
+}
+
 void
 engineio_close(struct engineio *engine, enum engineio_end why)
 {
@@ -347,8 +357,7 @@ engineio_close(struct engineio *engine, enum engineio_end why)
 	engineio_state_set(engine, SESSION_LEAVING);
 	engineio_wire_close(&engine->probe, FRAME_CODE_NONE);
 	timer_stop(timers_of(engine), &engine->beat);
-	timer_set(timers_of(engine), &engine->change,
-	    conf_of(engine)->engineio_close_wait);
+	timer_set(timers_of(engine), &engine->change, close_wait(engine));
 	engineio_mark(engine);
 }
 
@@ -433,6 +442,7 @@ engineio_set_create(const struct op_ground *ground, struct loop *loop,
 	loop_at_turns_end(loop, on_turns_end, set);
 	if (doors != NULL) {
 		engineio_place_of(ground->segment, ground->slot, &set->place);
+		engineio_listener_open(set);
 	}
 	return (set);
 }
@@ -456,6 +466,7 @@ on_drain(struct engineio_set *set)
 		engineio_close(engine, ENGINEIO_SHUTTING_DOWN);
 		share--;
 	}
+	engineio_relays_drain(set, left_ms, DRAIN_MS);
 	timer_set(loop_timers(set->loop), &set->drain, DRAIN_MS);
 }
 
@@ -485,6 +496,7 @@ engineio_set_close(struct engineio_set *set)
 		    ENGINEIO_CLOSE);
 	while (set->marked != NULL)
 		on_turns_end(set);
+	engineio_listener_close(set);
 	loop_again(set->loop);
 }
 

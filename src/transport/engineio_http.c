@@ -20,7 +20,9 @@
 #include "core/tenant.h"
 #include "plat/addresses.h"
 #include "plat/segment.h"
-#include "transport/engineio_inside.h"
+#include "transport/engineio_line.h"
+#include "transport/engineio_relay.h"
+#include "transport/held.h"
 #include "transport/ws_handshake.h"
 
 static const text code_words[ANSWER_CODES] = {
@@ -57,6 +59,7 @@ struct coming {
 	struct peer	*peer;
 	const struct engineio_door *door;
 	int32_t		 tenant;
+	struct engineio_place place;	/* of the session */
 	char		 sid[ENGINEIO_SID_SIZE];
 	bool		 is_handshake;
 	bool		 deflates;
@@ -198,14 +201,6 @@ engineio_answer(struct op *op, enum engineio_answer answer, text body)
 }
 
 void
-engineio_ask_answer(struct engineio_ask *ask, enum engineio_answer answer,
-    text body)
-{
-	engineio_answer(ask->op, answer, body);
-	*ask = (struct engineio_ask){ .op = NULL };
-}
-
-void
 engineio_refuse(struct op *op, unsigned status)
 {
 	op->answer.is_momentary = true;
@@ -214,17 +209,20 @@ engineio_refuse(struct op *op, unsigned status)
 
 /* Upgrades are refused in words, and their connection is closed. */
 static void
-refuse(struct wish *wish, enum engineio_answer code, text words)
+refuse_upgrade(struct op *op, enum engineio_answer code, text words)
 {
-	struct op *op = wish->op;
-
-	if (!wish->is_upgrade) {
-		reply_code(op, code, words);
-		return;
-	}
 	op->answer.has_to_close = true;
 	reply(op, code == ANSWER_FORBIDDEN ? 403 : 400, words_type,
 	    words.at != NULL ? words : code_words[code]);
+}
+
+static void
+refuse(struct wish *wish, enum engineio_answer code, text words)
+{
+	if (wish->is_upgrade)
+		refuse_upgrade(wish->op, code, words);
+	else
+		reply_code(wish->op, code, words);
 }
 
 /* What a page of another origin asks before it asks. */
@@ -276,6 +274,32 @@ adopt(struct coming *coming, h2o_socket_t *from)
 		    sock);
 }
 
+/* To the worker that has its session. */
+static void
+pass(struct coming *coming, h2o_socket_t *from)
+{
+	struct engineio_set *set = coming->set;
+	struct engineio_passing passing = { .door = coming->door,
+	    .tenant = coming->tenant, .sid = text_of(coming->sid),
+	    .deflates = coming->deflates };
+	struct peer_places places;
+	struct bytes *early;
+	int fd;
+
+	peer_hand_over(coming->peer, &places);
+	passing.has_address = places.has_address;
+	passing.who = places.who;
+	fd = sock_take_fd(from, &early);
+	if (fd < 0) {
+		passing.is_relayed = true;
+		fd = engineio_relay_create(set, from, &places);
+	}
+	peer_places_give(&places, set->ground);
+	if (fd >= 0)
+		engineio_line_pass(set, &coming->place, &passing, fd, early);
+	bytes_give(&early);
+}
+
 static void
 on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
 {
@@ -285,7 +309,10 @@ on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
 		h2o_socket_close(from);
 	} else if (from != NULL) {
 		h2o_buffer_consume(&from->input, consumed);
-		adopt(coming, from);
+		if (engineio_place_is(&coming->place, &coming->set->place))
+			adopt(coming, from);
+		else
+			pass(coming, from);
 	}
 	end_coming(coming);
 }
@@ -305,21 +332,38 @@ share_101(const struct op *op, h2o_req_t *req)
 
 /* 101, and a socket for the session of that name. */
 static void
-switch_over(struct wish *wish, const struct ws_handshake *handshake,
-    text sid)
+switch_over(struct engineio_set *set, struct peer *peer,
+    const struct engineio_door *door, const struct ws_handshake *handshake,
+    text sid, bool is_handshake)
 {
-	h2o_req_t *req = wish->peer->req;
+	h2o_req_t *req = peer->req;
 	struct coming *coming = mem_alloc(sizeof *coming);
 
-	*coming = (struct coming){ .set = wish->set, .peer = wish->peer,
-	    .door = wish->door, .tenant = wish->op->tenant->id,
-	    .is_handshake = !wish->has_sid,
+	*coming = (struct coming){ .set = set, .peer = peer, .door = door,
+	    .tenant = peer->op->tenant->id, .is_handshake = is_handshake,
 	    .deflates = handshake->deflate.is_on };
 	memcpy(coming->sid, sid.at, ENGINEIO_SID_LETTERS);
+	if (!engineio_sid_read(sid, &coming->place))
+		must_never("it was looked at before");
 	ws_handshake_answer(req, handshake);
-	share_101(wish->op, req);
-	op_switch(wish->op);
+	share_101(peer->op, req);
+	op_switch(peer->op);
 	h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
+}
+
+void
+engineio_switch(struct engineio_set *set, struct peer *peer,
+    const struct ws_handshake *handshake, const struct engineio_door *door,
+    text sid, enum engineio_answer answer)
+{
+	if (answer != ANSWER_OK) {
+		refuse_upgrade(peer->op, answer < ANSWER_CODES ? answer :
+		    ANSWER_BAD_REQUEST, TEXT_NONE);
+		return;
+	}
+	peer->op->holder = NULL;
+	held_end(peer);
+	switch_over(set, peer, door, handshake, sid, false);
 }
 
 /* --- handshakes -------------------------------------------------------- */
@@ -346,15 +390,6 @@ take_places(const struct wish *wish, struct peer_places *places)
 		return (ERR_too_many_connections);
 	return (limit_connection(wish->op->tenant, ground->slot,
 	    clock_ms() / 1000, &places->counted));
-}
-
-static struct engineio *
-open_session(struct wish *wish)
-{
-	struct engineio *engine = engineio_create(wish->set, wish->door,
-	    wish->op->tenant, wish->is_upgrade);
-
-	return (engine);
 }
 
 /* What is sent in there comes behind the handshake. */
@@ -397,7 +432,8 @@ begin_polling(struct wish *wish)
 		op_fail(wish->op, err);
 		return;
 	}
-	engine = open_session(wish);
+	engine = engineio_create(wish->set, wish->door, wish->op->tenant,
+	    false);
 	engine->places = places;
 	buf_init(&words, BUF_NO_LIMIT);
 	first = engineio_packet_create(ENGINEIO_OPEN,
@@ -418,7 +454,8 @@ begin_websocket(struct wish *wish, const struct ws_handshake *handshake)
 	struct engineio *engine;
 	struct buf words;
 
-	engine = open_session(wish);
+	engine = engineio_create(wish->set, wish->door, wish->op->tenant,
+	    true);
 	buf_init(&words, BUF_NO_LIMIT);
 	first = engineio_packet_create(ENGINEIO_OPEN,
 	    engineio_handshake(engine, &words));
@@ -426,7 +463,8 @@ begin_websocket(struct wish *wish, const struct ws_handshake *handshake)
 	engineio_message_give(&first);
 	buf_fini(&words);
 	tell_open(wish, engine);
-	switch_over(wish, handshake, text_of(engine->sid));
+	switch_over(wish->set, wish->peer, wish->door, handshake,
+	    text_of(engine->sid), true);
 }
 
 static void
@@ -486,18 +524,18 @@ ask_session(struct wish *wish, struct engineio *engine)
 		op_hold(wish->op, &holder, engine);
 }
 
-static void
-ask_upgrade(struct wish *wish)
+/* false: it was refused. */
+static bool
+read_upgrade(struct wish *wish, struct ws_handshake *handshake)
 {
 	const struct conf *conf = wish->op->ground->conf;
-	struct ws_handshake handshake;
 
-	if (!text_is(wish->transport, TEXT("websocket")) ||
-	    !conf->engineio_upgrades || ws_handshake_read(wish->peer->req,
-	    NULL, &handshake) != ERR_none)
-		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
-	else
-		switch_over(wish, &handshake, wish->sid);
+	if (text_is(wish->transport, TEXT("websocket")) &&
+	    conf->engineio_upgrades && ws_handshake_read(wish->peer->req,
+	    NULL, handshake) == ERR_none)
+		return (true);
+	refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
+	return (false);
 }
 
 static bool
@@ -507,20 +545,56 @@ is_method_of_polling(const struct op *op)
 	    text_is(op->method, TEXT("POST")));
 }
 
+static bool
+is_of_polling(const struct wish *wish)
+{
+	return (is_method_of_polling(wish->op) &&
+	    text_is(wish->transport, TEXT("polling")));
+}
+
+/* --- those of other workers -------------------------------------------- */
+
+static void
+ask_elsewhere(struct wish *wish, const struct engineio_place *place)
+{
+	struct ws_handshake handshake;
+	struct engineio_errand errand = { .peer = wish->peer,
+	    .door = wish->door, .sid = wish->sid,
+	    .is_post = text_is(wish->op->method, TEXT("POST")),
+	    .is_bytes = is_of_bytes(wish) };
+
+	if (wish->is_upgrade) {
+		if (!read_upgrade(wish, &handshake))
+			return;
+		errand.handshake = &handshake;
+	} else if (!is_of_polling(wish)) {
+		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
+		return;
+	}
+	if (!engineio_line_ask(wish->set, place, &errand))
+		refuse(wish, ANSWER_UNKNOWN_SID, TEXT_NONE);
+}
+
 static void
 go_on(struct wish *wish)
 {
 	struct engineio *engine = engineio_find(wish->set, wish->sid,
 	    wish->door, wish->op->tenant->id);
+	struct engineio_place place;
+	struct ws_handshake handshake;
 
-	if (engine == NULL)
+	if (engine == NULL && engineio_sid_read(wish->sid, &place) &&
+	    !engineio_place_is(&place, &wish->set->place)) {
+		ask_elsewhere(wish, &place);
+	} else if (engine == NULL) {
 		refuse(wish, ANSWER_UNKNOWN_SID, TEXT_NONE);
-	else if (wish->is_upgrade)
-		ask_upgrade(wish);
-	else if (engine->is_websocket || !is_method_of_polling(wish->op) ||
-	    !text_is(wish->transport, TEXT("polling")))
+	} else if (wish->is_upgrade) {
+		if (read_upgrade(wish, &handshake))
+			switch_over(wish->set, wish->peer, wish->door,
+			    &handshake, wish->sid, false);
+	} else if (engine->is_websocket || !is_of_polling(wish)) {
 		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
-	else
+	} else
 		ask_session(wish, engine);
 }
 

@@ -3,7 +3,8 @@
  * What the files of transport/engineio share.
  *
  *	engineio_http.c	  requests: what is asked, of which session, where
- *	engineio_line.c	  what other workers ask for their clients
+ *	engineio_line.c	  connections between workers
+ *	engineio_errand.c what they ask each other for their clients
  *	engineio_relay.c  connections under TLS for sessions of other workers
  *	engineio.c	  sessions: life, heartbeat, sending, closing
  *	engineio_poll.c	  what a session does with a GET or a POST
@@ -201,8 +202,14 @@ void	engineio_wire_close(struct engineio_wire **wire, unsigned code);
 /* The body is copied. */
 void	engineio_answer(struct op *op, enum engineio_answer answer,
 	    text body);
+/* An upgrade of which its session's worker said what it may. */
+struct ws_handshake;
+void	engineio_switch(struct engineio_set *set, struct peer *peer,
+	    const struct ws_handshake *handshake,
+	    const struct engineio_door *door, text sid,
+	    enum engineio_answer answer);
 
-/* --- engineio_line.c --------------------------------------------------- */
+/* --- engineio_errand.c ------------------------------------------------- */
 
 void	engineio_ask_answer(struct engineio_ask *ask,
 	    enum engineio_answer answer, text body);

@@ -89,6 +89,9 @@ rest_destroy(struct rest **given)
 	if (rest == NULL)
 		return;
 	object_check(rest, REST_MAGIC);
+	/* What stands on sockets ends with them, before what it stands on. */
+	engineio_set_close(rest->engines);
+	ws_set_close(rest->ws_set);
 	engineio_set_destroy(&rest->engines);
 	ws_set_destroy(&rest->ws_set);
 	for (enum door door = 0; door < DOORS; door++)

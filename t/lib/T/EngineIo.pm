@@ -207,6 +207,25 @@ sub leave {
 	return;
 }
 
-sub hang_up { $_[0]{http}->close; return }
+sub hang_up {
+	my ($self) = @_;
+	my $pid = delete $self->{http}{tls};
+
+	$self->{http}->close;
+	if ($pid) {
+		local $?;
+		kill KILL => $pid;
+		waitpid $pid, 0;
+	}
+	return;
+}
+
+sub DESTROY {
+	my ($self) = @_;
+
+	local ($?, $@, $!);
+	$self->hang_up if $self->{http} && $self->{http}{tls};
+	return;
+}
 
 1;
