@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Brackets are counted, strings are passed over: nothing else has to be known
+ * of what was checked before.
+ */
 #include "core/carried.h"
 
 #include "base/must.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Lengths in front of all texts, so that they may be any bytes.
+ */
 #include "transport/socketio_news.h"
 
 #include <inttypes.h>

@@ -59,7 +59,7 @@ struct socketio_packet {
 	text		 nsp;
 	text		 payload;	/* without blanks; empty: none */
 	text		 name;		/* of an event, as it was written */
-	text		 rest;		/* of its arguments, as carried_next's */
+	text		 rest;		/* its arguments, for carried_next */
 };
 
 enum socketio_got { SOCKETIO_PACKET, SOCKETIO_MORE, SOCKETIO_BROKEN };
