@@ -314,6 +314,38 @@ on_connect_timeout(struct socketio_client *client)
 	close_client(client, ENGINEIO_FORCED_CLOSE);
 }
 
+/* Of a page of this very server; schemes are the proxy's affair. */
+static bool
+is_own_origin(const struct op *op)
+{
+	text scheme, rest = op->origin;
+
+	return (text_cut(rest, ':', &scheme, &rest) &&
+	    text_begins(rest, TEXT("//")) && text_is_like(
+	    text_from(rest.at + 2, rest.len - 2), op->host));
+}
+
+/*
+ * A cookie comes by itself, whoever made the page that sends it, so that the
+ * page has to be one of ours or of the tenant's list. All is no list.
+ */
+static bool
+may_come(void *context, const struct engineio_facts *facts,
+    text *message_out)
+{
+	const struct socketio *socketio = object_cast(struct socketio,
+	    SOCKETIO_MAGIC, context);
+	const struct op *op = facts->op;
+
+	(void)message_out;
+	if (socketio->setup.cookie.at == NULL || op->origin.at == NULL ||
+	    engineio_cookie(facts, socketio->setup.cookie).at == NULL ||
+	    is_own_origin(op))
+		return (true);
+	return (op->tenant != NULL && !op->tenant->allows_any_origin &&
+	    tenant_origin_allows(op->tenant, op->origin));
+}
+
 /* Copies: they are lent for a call, and asked for at each CONNECT. */
 static void
 keep_facts(struct socketio_client *client,
@@ -415,8 +447,8 @@ on_close(void *application, enum engineio_end why)
 	object_free(&client);
 }
 
-const struct engineio_acts socketio_acts = { .on_open = on_open,
-    .on_message = on_message, .on_close = on_close };
+const struct engineio_acts socketio_acts = { .may_come = may_come,
+    .on_open = on_open, .on_message = on_message, .on_close = on_close };
 
 /* --- what applications ask --------------------------------------------- */
 

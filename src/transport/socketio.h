@@ -44,7 +44,9 @@
  *  4. A wish for an answer is answered at most once, or not at all.
  *  5. A broadcast is encoded once in a worker, and reaches each socket once,
  *     on every worker and host; those of other workers at most once.
- *  6. Inside its functions an application may do anything to any socket.
+ *  6. A request with the cookie, from a page that is neither this server's
+ *     nor of the tenant's list, is refused.
+ *  7. Inside its functions an application may do anything to any socket.
  */
 #ifndef TRANSPORT_SOCKETIO_H
 #define TRANSPORT_SOCKETIO_H

@@ -159,6 +159,39 @@ answers(void)
 	loop_turn(loop, 0);
 }
 
+static bool
+may_come(const char *origin, const char *listed)
+{
+	const text list[] = { text_of(listed) };
+	struct tenant den = { .magic = TENANT_MAGIC, .id = TENANT,
+	    .origins = list, .origins_count = listed != NULL,
+	    .allows_any_origin = listed == NULL };
+	struct op op = { .tenant = &den, .origin = text_of(origin),
+	    .host = TEXT("den.example:8080") };
+	struct engineio_facts facts = { .op = &op };
+	text message;
+
+	return (socketio_acts.may_come(workers[0].socketio, &facts,
+	    &message));
+}
+
+static void
+origins(void)
+{
+	test("a cookie is believed from pages of one's own");
+	ok(may_come(NULL, NULL));
+	ok(may_come("https://den.example:8080", NULL));
+	ok(may_come("http://DEN.example:8080", "https://a.example"));
+	ok(may_come("https://a.example", "https://a.example"));
+	test("not from those of others");
+	ok(!may_come("https://a.example", NULL));
+	ok(!may_come("https://den.example", NULL));
+	ok(!may_come("https://b.example", "https://a.example"));
+	ok(!may_come("null", NULL));
+	ok(!may_come("", "https://a.example"));
+	ok(!may_come("x:den.example:8080", NULL));
+}
+
 int
 main(void)
 {
@@ -166,6 +199,7 @@ main(void)
 	coming_and_going();
 	shapes();
 	answers();
+	origins();
 	world_end();
 	return (done());
 }
