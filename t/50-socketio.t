@@ -4,7 +4,7 @@
 # Socket.IO as the protocol has it, to the letter, by polling and by
 # WebSocket: coming into namespaces and leaving them, events, answers,
 # attachments, and whatever closes the connection. The application is the one
-# for test suites.
+# for test suites; requests come to either of two workers.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ use T::Server;
 use T::SocketIo;
 use T::Wait;
 
-my $server = T::Server->start(wait => 'readyz', workers => 1, set => {
+my $server = T::Server->start(wait => 'readyz', workers => 2, set => {
 	socketio_conformance => 'on', socketio_connect_timeout => 400,
 	socketio_attachments => 3, engineio_ping_interval => 60000,
 	engineio_close_wait => 200 });
