@@ -49,10 +49,10 @@ subtest 'polling elsewhere' => sub {
 
 	is(said($engine->post('4a', worker => 2)), '200 ok', 'sent');
 	is(said($engine->get(worker => 2)), '200 4a', 'fetched');
-	my $waits = $engine->ask(worker => 2);
+	my $waits = $engine->held(worker => 2);
 	$engine->post('4b', worker => 1);
 	is(said($waits->answer), '200 4b', 'who waits is answered');
-	$waits = $engine->ask(worker => 1);
+	$waits = $engine->held(worker => 1);
 	$engine->post("4c\x1ebAQID", worker => 2);
 	is(said($waits->answer), "200 4c\x1ebAQID", 'and the other way');
 	my $long = '4' . 'x' x 900_000;
@@ -95,10 +95,8 @@ subtest 'names that are nobody\'s' => sub {
 subtest 'two that wait, and one that leaves' => sub {
 	for my $pair ([1, 2], [2, 1], [2, 2]) {
 		my $engine = opened();
-		my $first = $engine->ask(worker => $pair->[0]);
+		my $first = $engine->held(worker => $pair->[0]);
 
-		# What is asked over one line keeps its order.
-		$engine->post('3', worker => $_) for 1, 2;
 		is($engine->get(worker => $pair->[1])->{status}, 400,
 			"@$pair: refused");
 		is(said($first->answer), '200 1', "@$pair: told");
@@ -106,13 +104,13 @@ subtest 'two that wait, and one that leaves' => sub {
 			"@$pair: over");
 	}
 	my $engine = opened();
-	my $first = $engine->ask(worker => 2);
+	my $first = $engine->held(worker => 2);
 	$engine->post('3', worker => 2);
 	$first->close;
 	ok((wait_until { said($engine->post('3')) eq $unknown }),
 		'who leaves elsewhere ends it');
 	$engine = opened();
-	$first = $engine->ask(worker => 2);
+	$first = $engine->held(worker => 2);
 	$engine->post('3', worker => 2);
 	is($engine->post('1', worker => 2)->{body}, 'ok', 'who says so');
 	is(said($first->answer), '200 6', 'is told nothing');
@@ -125,7 +123,7 @@ subtest 'the change elsewhere' => sub {
 
 	for my $way (sort keys %ways) {
 		my $engine = opened();
-		my $waits = $engine->ask(worker => 2);
+		my $waits = $engine->held(worker => 2);
 		my $ws = $engine->websocket(worker => 2, @{ $ways{$way} });
 
 		is($ws->status, 101, "$way: a probe");
@@ -207,7 +205,7 @@ subtest 'many at once' => sub {
 
 subtest 'a worker that leaves' => sub {
 	my $engine = opened();
-	my $waits = $engine->ask(worker => 2);
+	my $waits = $engine->held(worker => 2);
 	my $ws = T::EngineIo->new($server)->connect(worker => 1);
 
 	$engine->post('3', worker => 2);
@@ -230,8 +228,8 @@ subtest 'a worker that is killed' => sub {
 	my $engine = opened();
 	my $foreign = T::EngineIo->new($server);
 	$foreign->open(worker => 2);
-	my $waits = $engine->ask(worker => 2);
-	my $mine = $foreign->ask(worker => 1);
+	my $waits = $engine->held(worker => 2);
+	my $mine = $foreign->held(worker => 1);
 
 	$engine->post('3', worker => 2);
 	$foreign->post('3', worker => 2);

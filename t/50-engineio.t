@@ -154,7 +154,7 @@ subtest 'messages by polling' => sub {
 	is($answer->{headers}{'cache-control'}, 'no-store', 'not kept');
 	is($engine->get->{body}, '4hello', 'and back');
 
-	my $waits = $engine->ask;
+	my $waits = $engine->held;
 	$engine->post("4a${sep}4b${sep}4c");
 	is($waits->answer->{body}, "4a${sep}4b${sep}4c", 'in one answer');
 	my $wide = "4\xe2\x82\xac\xc3\xa9\xf0\x9f\x8e\xb2";
@@ -197,7 +197,7 @@ subtest 'payloads that are none' => sub {
 	}
 	my $engine = calm();
 	$engine->open;
-	my $waits = $engine->ask;
+	my $waits = $engine->held;
 	$engine->post("4good${sep}bad${sep}4not");
 	is($waits->answer->{body}, "4good${sep}1",
 		'what came before is heard; who waits is told');
@@ -216,8 +216,7 @@ subtest 'two that wait, and one that leaves' => sub {
 	my $engine = calm();
 
 	$engine->open;
-	my $first = $engine->ask;
-	ok((wait_until { $calm->count('requests') >= 0 }), 'it waits');
+	my $first = $engine->held;
 	my $second = $engine->get;
 	is($second->{status}, 400, 'the second is refused');
 	my $answer = $first->answer;
@@ -226,7 +225,7 @@ subtest 'two that wait, and one that leaves' => sub {
 
 	$engine = calm();
 	$engine->open;
-	$first = $engine->ask;
+	$first = $engine->held;
 	$engine->post('3');
 	$first->close;
 	ok((wait_until { $engine->post('3')->{status} == 400 }),
@@ -234,7 +233,7 @@ subtest 'two that wait, and one that leaves' => sub {
 
 	$engine = calm();
 	$engine->open;
-	$first = $engine->ask;
+	$first = $engine->held;
 	is($engine->post('1')->{body}, 'ok', 'who says so, too');
 	is($first->answer->{body}, '6', 'and is told nothing');
 	is_unknown($engine, 'it is over');
@@ -284,12 +283,12 @@ subtest 'the change' => sub {
 	my $engine = calm();
 
 	$engine->open;
-	my $waits = $engine->ask;
+	my $waits = $engine->held;
 	my $ws = $engine->websocket;
 	is($ws->status, 101, 'a probe');
 	$engine->post('4a');
 	is($waits->answer->{body}, '4a', 'polling goes on');
-	$waits = $engine->ask;
+	$waits = $engine->held;
 	$ws->send('2probe');
 	is($ws->hear, '3probe', 'answered');
 	is($waits->answer->{body}, '6', 'who waits is sent away');

@@ -9,35 +9,16 @@
  *				      2	    4	    5
  */
 #include <h2o.h>
-#include <h2o/http1.h>
 
 #include "base/conf.h"
-#include "base/json_out.h"
 #include "base/count.h"
-#include "base/log.h"
 #include "base/stamp.h"
 #include "core/query.h"
 #include "core/tenant.h"
 #include "plat/addresses.h"
 #include "plat/segment.h"
 #include "transport/engineio_line.h"
-#include "transport/engineio_relay.h"
-#include "transport/held.h"
 #include "transport/ws_handshake.h"
-
-static const text code_words[ANSWER_CODES] = {
-	[ANSWER_UNKNOWN_TRANSPORT] = TEXT("Transport unknown"),
-	[ANSWER_UNKNOWN_SID] = TEXT("Session ID unknown"),
-	[ANSWER_BAD_METHOD] = TEXT("Bad handshake method"),
-	[ANSWER_BAD_REQUEST] = TEXT("Bad request"),
-	[ANSWER_FORBIDDEN] = TEXT("Forbidden"),
-	[ANSWER_BAD_VERSION] = TEXT("Unsupported protocol version"),
-};
-
-static const text words_type = TEXT("text/html");
-static const text packets_type = TEXT("text/plain; charset=UTF-8");
-/* Not op_json_type, which is compressed and has a tag. */
-static const text code_type = TEXT("application/json");
 
 /* What a request asks for. */
 struct wish {
@@ -53,18 +34,6 @@ struct wish {
 	struct engineio_facts facts;
 };
 
-/* What lies between a request and its WebSocket. */
-struct coming {
-	struct engineio_set *set;
-	struct peer	*peer;
-	const struct engineio_door *door;
-	int32_t		 tenant;
-	struct engineio_place place;	/* of the session */
-	char		 sid[ENGINEIO_SID_SIZE];
-	bool		 is_handshake;
-	bool		 deflates;
-};
-
 const struct engineio_door *
 engineio_door_of(const struct engineio_set *set, text path)
 {
@@ -77,152 +46,15 @@ engineio_door_of(const struct engineio_set *set, text path)
 	return (NULL);
 }
 
-/* --- facts ------------------------------------------------------------- */
-
-static text
-text_of_iovec(h2o_iovec_t from)
-{
-	return (text_from(from.base, from.len));
-}
-
-text
-engineio_header(const struct engineio_facts *facts, text name)
-{
-	const h2o_req_t *req = facts->request;
-	text value = TEXT_NONE;
-
-	for (size_t i = 0; i < req->headers.size; i++)
-		if (text_is(text_of_iovec(*req->headers.entries[i].name),
-		    name))
-			value = text_trim(text_of_iovec(
-			    req->headers.entries[i].value));
-	return (value);
-}
-
-text
-engineio_cookie(const struct engineio_facts *facts, text name)
-{
-	const h2o_req_t *req = facts->request;
-	text found = TEXT_NONE;
-
-	for (size_t i = 0; i < req->headers.size; i++) {
-		text rest = text_of_iovec(req->headers.entries[i].value), one;
-		text key, value;
-
-		if (!text_is(text_of_iovec(*req->headers.entries[i].name),
-		    TEXT("cookie")))
-			continue;
-		while (rest.len > 0) {
-			text_cut(rest, ';', &one, &rest);
-			if (text_cut(text_trim(one), '=', &key, &value) &&
-			    text_is(key, name))
-				found = value;
-		}
-	}
-	return (found);
-}
-
 /* --- answers ----------------------------------------------------------- */
-
-static void
-add_header(struct op *op, text name, text value)
-{
-	struct answer *answer = &op->answer;
-
-	must(answer->headers_count < ANSWER_HEADERS_MAX);
-	answer->headers[answer->headers_count++] = (struct answer_header){
-	    name, value };
-}
-
-/* A listed origin is let in by name, so its cookies may come with it. */
-static void
-add_credentials(struct op *op)
-{
-	if (op->tenant != NULL && !op->tenant->allows_any_origin &&
-	    op->origin.at != NULL &&
-	    tenant_origin_allows(op->tenant, op->origin))
-		add_header(op, TEXT("access-control-allow-credentials"),
-		    TEXT("true"));
-}
-
-static void
-reply(struct op *op, unsigned status, text type, text body)
-{
-	struct loop *loop = op->ground->service->loop;
-
-	op->answer.is_momentary = true;
-	add_credentials(op);
-	if (body.len > 0) {
-		op->held = bytes_create(body.len);
-		memcpy(op->held->at, body.at, body.len);
-		body = text_from(op->held->at, body.len);
-	}
-	/* What is written at a turn's end h2o looks at in the next. */
-	if (loop_is_ending(loop))
-		loop_again(loop);
-	op_reply_as(op, status, type, body);
-}
-
-static void
-reply_code(struct op *op, enum engineio_answer code, text words)
-{
-	struct json_out json;
-	struct buf body;
-
-	buf_init(&body, BUF_NO_LIMIT);
-	json_out_init(&json, &body);
-	json_object_begin(&json);
-	json_key(&json, "code");
-	json_int(&json, code);
-	json_key(&json, "message");
-	json_text(&json, words.at != NULL ? words : code_words[code]);
-	json_object_end(&json);
-	reply(op, code == ANSWER_FORBIDDEN ? 403 : 400, code_type,
-	    buf_text(&body));
-	buf_fini(&body);
-}
-
-void
-engineio_answer(struct op *op, enum engineio_answer answer, text body)
-{
-	switch (answer) {
-	case ANSWER_PACKETS:
-		reply(op, 200, packets_type, body);
-		break;
-	case ANSWER_OK:
-		reply(op, 200, words_type, TEXT("ok"));
-		break;
-	case ANSWER_TOO_LARGE:
-		reply(op, 413, words_type, TEXT_NONE);
-		break;
-	default:
-		reply_code(op, answer, TEXT_NONE);
-	}
-}
-
-void
-engineio_refuse(struct op *op, unsigned status)
-{
-	op->answer.is_momentary = true;
-	op_reply_as(op, status, words_type, TEXT_NONE);
-}
-
-/* Upgrades are refused in words, and their connection is closed. */
-static void
-refuse_upgrade(struct op *op, enum engineio_answer code, text words)
-{
-	op->answer.has_to_close = true;
-	reply(op, code == ANSWER_FORBIDDEN ? 403 : 400, words_type,
-	    words.at != NULL ? words : code_words[code]);
-}
 
 static void
 refuse(struct wish *wish, enum engineio_answer code, text words)
 {
 	if (wish->is_upgrade)
-		refuse_upgrade(wish->op, code, words);
+		engineio_refuse_upgrade(wish->op, code, words);
 	else
-		reply_code(wish->op, code, words);
+		engineio_refuse_code(wish->op, code, words);
 }
 
 /* What a page of another origin asks before it asks. */
@@ -232,138 +64,14 @@ answer_options(struct wish *wish)
 	text headers = engineio_header(&wish->facts,
 	    TEXT("access-control-request-headers"));
 
-	add_header(wish->op, TEXT("access-control-allow-methods"),
+	engineio_add_header(wish->op, TEXT("access-control-allow-methods"),
 	    TEXT("GET,POST"));
 	if (headers.at != NULL)
-		add_header(wish->op, TEXT("access-control-allow-headers"),
-		    headers);
-	add_header(wish->op, TEXT("access-control-max-age"), TEXT("600"));
-	reply(wish->op, 204, TEXT_NONE, TEXT_NONE);
-}
-
-/* --- upgrades ---------------------------------------------------------- */
-
-static void
-end_coming(struct coming *coming)
-{
-	struct engineio *engine = engineio_find(coming->set,
-	    text_of(coming->sid), coming->door, coming->tenant);
-
-	/* One that was begun for a socket which never came. */
-	if (coming->is_handshake && engine != NULL && engine->wire == NULL)
-		engineio_break(engine, ENGINEIO_TRANSPORT_CLOSE,
-		    ENGINEIO_CLOSE);
-	mem_free(coming);
-}
-
-static void
-adopt(struct coming *coming, h2o_socket_t *from)
-{
-	struct engineio_set *set = coming->set;
-	struct engineio_wire *wire = engineio_wire_create(set,
-	    coming->deflates);
-	struct sock *sock;
-
-	peer_hand_over(coming->peer, &wire->places);
-	sock = sock_adopt(set->socks, from, &engineio_wire_acts, wire);
-	if (sock == NULL)
-		engineio_wire_destroy(&wire);
-	else
-		engineio_wire_adopt(wire, engineio_find(set,
-		    text_of(coming->sid), coming->door, coming->tenant),
-		    sock);
-}
-
-/* To the worker that has its session. */
-static void
-pass(struct coming *coming, h2o_socket_t *from)
-{
-	struct engineio_set *set = coming->set;
-	struct engineio_passing passing = { .door = coming->door,
-	    .tenant = coming->tenant, .sid = text_of(coming->sid),
-	    .deflates = coming->deflates };
-	struct peer_places places;
-	struct bytes *early;
-	int fd;
-
-	peer_hand_over(coming->peer, &places);
-	passing.has_address = places.has_address;
-	passing.who = places.who;
-	fd = sock_take_fd(from, &early);
-	if (fd < 0) {
-		passing.is_relayed = true;
-		fd = engineio_relay_create(set, from, &places);
-	}
-	peer_places_give(&places, set->ground);
-	if (fd >= 0)
-		engineio_line_pass(set, &coming->place, &passing, fd, early);
-	bytes_give(&early);
-}
-
-static void
-on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
-{
-	struct coming *coming = given;
-
-	if (from != NULL && coming->set->is_closed) {
-		h2o_socket_close(from);
-	} else if (from != NULL) {
-		h2o_buffer_consume(&from->input, consumed);
-		if (engineio_place_is(&coming->place, &coming->set->place))
-			adopt(coming, from);
-		else
-			pass(coming, from);
-	}
-	end_coming(coming);
-}
-
-static void
-share_101(const struct op *op, h2o_req_t *req)
-{
-	const struct tenant *tenant = op->tenant;
-	text origin = tenant->allows_any_origin ? TEXT("*") : op->origin;
-
-	if (origin.at != NULL && tenant_origin_allows(tenant, origin))
-		h2o_add_header_by_str(&req->pool, &req->res.headers,
-		    H2O_STRLIT("access-control-allow-origin"), 0, NULL,
-		    h2o_strdup(&req->pool, origin.at, origin.len).base,
-		    origin.len);
-}
-
-/* 101, and a socket for the session of that name. */
-static void
-switch_over(struct engineio_set *set, struct peer *peer,
-    const struct engineio_door *door, const struct ws_handshake *handshake,
-    text sid, bool is_handshake)
-{
-	h2o_req_t *req = peer->req;
-	struct coming *coming = mem_alloc(sizeof *coming);
-
-	*coming = (struct coming){ .set = set, .peer = peer, .door = door,
-	    .tenant = peer->op->tenant->id, .is_handshake = is_handshake,
-	    .deflates = handshake->deflate.is_on };
-	memcpy(coming->sid, sid.at, ENGINEIO_SID_LETTERS);
-	if (!engineio_sid_read(sid, &coming->place))
-		must_never("it was looked at before");
-	ws_handshake_answer(req, handshake);
-	share_101(peer->op, req);
-	op_switch(peer->op);
-	h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
-}
-
-void
-engineio_switch(struct engineio_set *set, struct peer *peer,
-    const struct ws_handshake *handshake, const struct engineio_door *door,
-    text sid, enum engineio_answer answer)
-{
-	if (answer != ANSWER_OK) {
-		refuse_upgrade(peer->op, answer < ANSWER_CODES ? answer :
-		    ANSWER_BAD_REQUEST, TEXT_NONE);
-		return;
-	}
-	peer->op->holder = NULL;
-	held_end(peer);
-	switch_over(set, peer, door, handshake, sid, false);
+		engineio_add_header(wish->op,
+		    TEXT("access-control-allow-headers"), headers);
+	engineio_add_header(wish->op, TEXT("access-control-max-age"),
+	    TEXT("600"));
+	engineio_reply(wish->op, 204, TEXT_NONE, TEXT_NONE);
 }
 
 /* --- handshakes -------------------------------------------------------- */
@@ -411,7 +119,7 @@ add_cookie(struct wish *wish, const struct engineio *engine)
 	buf_init(&cookie, BUF_NO_LIMIT);
 	buf_printf(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Lax", name,
 	    engine->sid);
-	add_header(wish->op, TEXT("set-cookie"), op_keep(wish->op,
+	engineio_add_header(wish->op, TEXT("set-cookie"), op_keep(wish->op,
 	    buf_text(&cookie)));
 	buf_fini(&cookie);
 }
@@ -441,8 +149,8 @@ begin_polling(struct wish *wish)
 	packet = engineio_message_packet(first);
 	add_cookie(wish, engine);
 	tell_open(wish, engine);
-	reply(wish->op, 200, packets_type, text_from(packet->at,
-	    packet->len));
+	engineio_reply(wish->op, 200, engineio_packets_type,
+	    text_from(packet->at, packet->len));
 	engineio_message_give(&first);
 	buf_fini(&words);
 }
@@ -463,7 +171,7 @@ begin_websocket(struct wish *wish, const struct ws_handshake *handshake)
 	engineio_message_give(&first);
 	buf_fini(&words);
 	tell_open(wish, engine);
-	switch_over(wish->set, wish->peer, wish->door, handshake,
+	engineio_switch_over(wish->set, wish->peer, wish->door, handshake,
 	    text_of(engine->sid), true);
 }
 
@@ -590,7 +298,7 @@ go_on(struct wish *wish)
 		refuse(wish, ANSWER_UNKNOWN_SID, TEXT_NONE);
 	} else if (wish->is_upgrade) {
 		if (read_upgrade(wish, &handshake))
-			switch_over(wish->set, wish->peer, wish->door,
+			engineio_switch_over(wish->set, wish->peer, wish->door,
 			    &handshake, wish->sid, false);
 	} else if (engine->is_websocket || !is_of_polling(wish)) {
 		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);

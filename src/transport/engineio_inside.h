@@ -3,6 +3,8 @@
  * What the files of transport/engineio share.
  *
  *	engineio_http.c	  requests: what is asked, of which session, where
+ *	engineio_answer.c what they say besides, and answers
+ *	engineio_upgrade.c  requests that become a WebSocket
  *	engineio_line.c	  connections between workers
  *	engineio_errand.c what they ask each other for their clients
  *	engineio_relay.c  connections under TLS for sessions of other workers
@@ -197,13 +199,32 @@ void	engineio_wire_send(struct engineio_wire *wire,
 /* The session has it no more. code: FRAME_CODE_NONE, or another. */
 void	engineio_wire_close(struct engineio_wire **wire, unsigned code);
 
-/* --- engineio_http.c --------------------------------------------------- */
+/* --- engineio_answer.c ------------------------------------------------- */
+
+extern const text engineio_words_type, engineio_packets_type;
 
 /* The body is copied. */
 void	engineio_answer(struct op *op, enum engineio_answer answer,
 	    text body);
-/* An upgrade of which its session's worker said what it may. */
+void	engineio_reply(struct op *op, unsigned status, text type,
+	    text body);
+/* The words of the code where words.at is NULL. */
+void	engineio_refuse_code(struct op *op, enum engineio_answer code,
+	    text words);
+void	engineio_refuse_upgrade(struct op *op, enum engineio_answer code,
+	    text words);
+void	engineio_add_header(struct op *op, text name, text value);
+
+/* --- engineio_upgrade.c ------------------------------------------------ */
+
 struct ws_handshake;
+
+/* 101, and a socket for the session of that name. */
+void	engineio_switch_over(struct engineio_set *set, struct peer *peer,
+	    const struct engineio_door *door,
+	    const struct ws_handshake *handshake, text sid,
+	    bool is_handshake);
+/* The same after its session's worker said whether it may. */
 void	engineio_switch(struct engineio_set *set, struct peer *peer,
 	    const struct ws_handshake *handshake,
 	    const struct engineio_door *door, text sid,

@@ -30,10 +30,27 @@ write_payload(const struct engineio *engine, unsigned last, struct buf *out)
 	return (buf_text(out));
 }
 
+static void
+keep(struct engineio *engine, const struct engineio_ask *ask)
+{
+	engine->poll = *ask;
+	GAUGE_ADD(engineio_polls, 1);
+}
+
+static struct engineio_ask
+take(struct engineio *engine)
+{
+	struct engineio_ask ask = engine->poll;
+
+	engine->poll = (struct engineio_ask){ .op = NULL };
+	GAUGE_ADD(engineio_polls, -1);
+	return (ask);
+}
+
 void
 engineio_poll_flush(struct engineio *engine, unsigned last)
 {
-	struct engineio_ask ask = engine->poll;
+	struct engineio_ask ask;
 	struct buf payload;
 
 	if (engine->count == 0 && last == 0)
@@ -41,7 +58,7 @@ engineio_poll_flush(struct engineio *engine, unsigned last)
 	buf_init(&payload, BUF_NO_LIMIT);
 	write_payload(engine, last, &payload);
 	engineio_queue_shed(engine);
-	engine->poll = (struct engineio_ask){ .op = NULL };
+	ask = take(engine);
 	engineio_ask_answer(&ask, ANSWER_PACKETS, buf_text(&payload));
 	buf_fini(&payload);
 }
@@ -58,7 +75,7 @@ refuse(const struct engineio_ask *ask, enum engineio_answer answer)
 static void
 say_goodbye(struct engineio *engine, const struct engineio_ask *ask)
 {
-	engine->poll = *ask;
+	keep(engine, ask);
 	engineio_break(engine, engine->why, ENGINEIO_CLOSE);
 }
 
@@ -74,7 +91,7 @@ engineio_poll(struct engineio *engine, const struct engineio_ask *ask)
 		    ENGINEIO_CLOSE);
 		refuse(ask, ANSWER_BAD_REQUEST);
 	} else {
-		engine->poll = *ask;
+		keep(engine, ask);
 		/* While it upgrades nobody waits, so that it comes to rest. */
 		engineio_poll_flush(engine, engine->was_probed &&
 		    engine->count == 0 ? ENGINEIO_NOOP : 0);
@@ -84,7 +101,7 @@ engineio_poll(struct engineio *engine, const struct engineio_ask *ask)
 void
 engineio_poll_gone(struct engineio *engine)
 {
-	engine->poll = (struct engineio_ask){ .op = NULL };
+	take(engine);
 	engineio_break(engine, ENGINEIO_TRANSPORT_ERROR, ENGINEIO_CLOSE);
 }
 

@@ -8,6 +8,7 @@ package T::EngineIo;
 #	$e->open;			# by polling: { sid, upgrades, … }
 #	my $answer = $e->get;		# waits for what comes
 #	my $http = $e->ask;		# does not: $http->answer, later
+#	my $http = $e->held;		# and the server has it already
 #	$e->post('4hello')->{status};
 #	my $ws = $e->websocket;		# of its session, or without one
 #	$ws->send('2probe');
@@ -74,6 +75,17 @@ sub ask {
 		Connection => 'close', %{ $options{headers} // {} },
 		(defined $body ? ('Content-Length' => length $body) : ()))
 	    . "\r\n" . ($body // ''));
+	return $http;
+}
+
+# The same, a GET, once the server keeps it waiting.
+sub held {
+	my ($self, %options) = @_;
+	my $before = $self->{server}->count('engineio_polls');
+	my $http = $self->ask(%options);
+
+	wait_until { $self->{server}->count('engineio_polls') > $before }
+	    or die "no request waits\n";
 	return $http;
 }
 
