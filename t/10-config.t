@@ -172,6 +172,7 @@ my %others = (
 );
 my %special = (
 	log_level     => 'warn',
+	engineio_transports => 'polling',
 	database_url  => "postgres://u:$secret\@h/d?password=$secret&x=y",
 	migrate_url   => "postgres://o:$secret\@h/d",
 	redis_url     => "redis://:$secret\@h:6379/1",

@@ -330,7 +330,7 @@ presence_destroy(struct presence **given)
 	object_check(presence, PRESENCE_MAGIC);
 	on_soon(presence);
 	must(presence->houses == NULL);
-	feed_listen(presence->service->feed, NULL);
+	feed_leave(presence->service->feed, TEXT("presence"));
 	timer_stop(loop_timers(presence->service->loop), &presence->soon);
 	timer_stop(loop_timers(presence->service->loop), &presence->look);
 	object_free(&presence);

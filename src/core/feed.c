@@ -20,13 +20,16 @@
 #include "plat/versions.h"
 #include "plat/wake.h"
 
+#define FEED_LISTENERS_MAX 4
+
 struct feed {
 	unsigned	 magic;
 #define FEED_MAGIC 0x66656564
 	struct service	*service;
 	struct hubs	*hubs;
 	struct bus	*bus;
-	struct feed_listener listener;	/* hear at NULL: nobody */
+	struct feed_listener listeners[FEED_LISTENERS_MAX];
+	unsigned	 listeners_count;
 	struct timer	 sweep;
 	bool		 is_hasty;
 	unsigned	 sweeps_left;	/* calls of the sweep at work */
@@ -78,19 +81,28 @@ sweep_what(struct feed *feed, const struct ring_record *record)
 		hubs_sweep(feed->hubs);
 }
 
+static struct feed_listener *
+find_listener(struct feed *feed, text stream)
+{
+	for (unsigned i = 0; i < feed->listeners_count; i++)
+		if (text_is(feed->listeners[i].stream, stream))
+			return (&feed->listeners[i]);
+	return (NULL);
+}
+
 /* false: it is an event. */
 static bool
 is_said(struct feed *feed, const struct ring_record *record)
 {
-	const struct feed_listener *listener = &feed->listener;
+	const struct feed_listener *listener;
 
-	if (listener->hear == NULL || record->kind != RING_LIVE ||
-	    !text_is(record->stream, listener->stream))
+	if (record->kind != RING_LIVE)
 		return (false);
-	if (record->has_payload)
+	listener = find_listener(feed, record->stream);
+	if (listener != NULL && record->has_payload)
 		listener->hear(listener->context, record->tenant,
 		    record->payload);
-	return (true);
+	return (listener != NULL);
 }
 
 static void
@@ -139,8 +151,19 @@ void
 feed_listen(struct feed *feed, const struct feed_listener *listener)
 {
 	object_check(feed, FEED_MAGIC);
-	feed->listener = listener != NULL ? *listener :
-	    (struct feed_listener){ .hear = NULL };
+	must(find_listener(feed, listener->stream) == NULL &&
+	    feed->listeners_count < FEED_LISTENERS_MAX);
+	feed->listeners[feed->listeners_count++] = *listener;
+}
+
+void
+feed_leave(struct feed *feed, text stream)
+{
+	struct feed_listener *listener = find_listener(feed, stream);
+
+	object_check(feed, FEED_MAGIC);
+	must(listener != NULL);
+	*listener = feed->listeners[--feed->listeners_count];
 }
 
 void
@@ -403,18 +426,23 @@ feed_hurry(struct feed *feed, bool is_degraded)
 
 /* --- what else hubs want ---------------------------------------------- */
 
-static void
-on_interest(void *context, struct hub *hub, bool is_wanted)
+void
+feed_want(struct feed *feed, int32_t tenant, bool is_wanted)
 {
-	struct feed *feed = context;
 	const struct service *service = feed->service;
 	_Atomic uint32_t *count = &service->segment->slots[service->slot].
-	    interest[bucket_of(hub->tenant)];
+	    interest[bucket_of(tenant)];
 
 	if (!is_wanted)
 		atomic_fetch_sub(count, 1);
 	else if (atomic_fetch_add(count, 1) == 0)
 		wake_role(service->segment, ROLE_RELAY);
+}
+
+static void
+on_interest(void *context, struct hub *hub, bool is_wanted)
+{
+	feed_want(context, hub->tenant, is_wanted);
 	GAUGE_ADD(hubs, is_wanted ? 1 : -1);
 }
 

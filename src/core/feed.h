@@ -55,8 +55,13 @@ struct feed_listener {
 	void	(*hear)(void *context, int32_t tenant, text payload);
 	void	*context;
 };
-/* One; NULL: nobody listens. */
 void	feed_listen(struct feed *feed, const struct feed_listener *listener);
+void	feed_leave(struct feed *feed, text stream);
+/*
+ * Whether one more listener, or one less, is there for what this tenant's are
+ * told on other hosts.
+ */
+void	feed_want(struct feed *feed, int32_t tenant, bool is_wanted);
 /* Whether news from other hosts may be late. */
 void	feed_hurry(struct feed *feed, bool is_degraded);
 

@@ -15,7 +15,8 @@ struct reader {
 	const char	*at;
 	const char	*end;
 	unsigned	 depth;
-	char		 closers[JSON_DEPTH_MAX];	/* } or ], by depth */
+	bool		 is_carried;	/* nobody here is to make sense of it */
+	char		 closers[JSON_CARRIED_DEPTH_MAX]; /* } or ], by depth */
 };
 
 static char
@@ -79,10 +80,12 @@ take_unit(struct reader *reader)
 {
 	unsigned unit, other;
 
-	if (!take_four_digits(reader, &unit) || unit == 0)
+	if (!take_four_digits(reader, &unit))
 		return (false);
-	if (unit < 0xd800 || unit > 0xdfff)
+	if (reader->is_carried)
 		return (true);
+	if (unit < 0xd800 || unit > 0xdfff)
+		return (unit != 0);
 	return (unit <= 0xdbff && take(reader, '\\') && take(reader, 'u') &&
 	    take_four_digits(reader, &other) && other >= 0xdc00 &&
 	    other <= 0xdfff);
@@ -160,6 +163,8 @@ take_number(struct reader *reader)
 		if (!take_digits(reader))
 			return (false);
 	}
+	if (reader->is_carried)
+		return (true);
 	number = text_from(begin, (size_t)(reader->at - begin));
 	return (is_whole ? text_to_int64(number, INT64_MIN, INT64_MAX,
 	    &ignored) : is_within_double(number));
@@ -224,7 +229,8 @@ take_begin(struct reader *reader, bool *is_value_out)
 		return (take_scalar(reader));
 	reader->at++;
 	skip_blanks(reader);
-	if (reader->depth == JSON_DEPTH_MAX)
+	if (reader->depth == (reader->is_carried ? JSON_CARRIED_DEPTH_MAX :
+	    JSON_DEPTH_MAX))
 		return (false);
 	if (take(reader, closer))
 		return (true);
@@ -248,14 +254,15 @@ take_value(struct reader *reader)
 	return (true);
 }
 
-bool
-json_in_is_valid(text t)
+static bool
+is_whole_value(text t, bool is_carried)
 {
 	struct reader reader;
 
 	if (t.len == 0)
 		return (false);
-	reader = (struct reader){ .at = t.at, .end = t.at + t.len };
+	reader = (struct reader){ .at = t.at, .end = t.at + t.len,
+	    .is_carried = is_carried };
 	if (t.len >= INT_MAX || !text_is_utf8(t) ||
 	    !take_value(&reader))
 		return (false);
@@ -263,18 +270,35 @@ json_in_is_valid(text t)
 	return (reader.at == reader.end);
 }
 
-/* The code point behind \u, with the other half of its pair. */
+bool
+json_in_is_valid(text t)
+{
+	return (is_whole_value(t, false));
+}
+
+bool
+json_in_may_be_carried(text t)
+{
+	return (is_whole_value(t, true));
+}
+
+/* The code point behind \u, with the other half of its pair, if it has. */
 static unsigned
 next_point(struct reader *reader)
 {
 	unsigned unit = 0, other = 0;
+	const char *behind;
 
 	take_four_digits(reader, &unit);
-	if (unit < 0xd800 || unit > 0xdfff)
+	if (unit < 0xd800 || unit > 0xdbff)
 		return (unit);
-	reader->at += 2;
-	take_four_digits(reader, &other);
-	return (0x10000 + ((unit - 0xd800) << 10 | (other - 0xdc00)));
+	behind = reader->at;
+	if (take(reader, '\\') && take(reader, 'u') &&
+	    take_four_digits(reader, &other) && other >= 0xdc00 &&
+	    other <= 0xdfff)
+		return (0x10000 + ((unit - 0xd800) << 10 | (other - 0xdc00)));
+	reader->at = behind;
+	return (unit);
 }
 
 static size_t
@@ -310,8 +334,8 @@ next_spelled(struct reader *reader, char out[4])
 }
 
 /* written: what stands between the quotes of a string that was checked. */
-static bool
-spells(text written, text name)
+bool
+json_in_spells(text written, text name)
 {
 	struct reader reader = { .at = written.at,
 	    .end = written.at + written.len };
@@ -351,7 +375,7 @@ json_in_raw(text t, text name, text *out)
 		skip_blanks(&reader);
 		begin = reader.at;
 		must(take_value(&reader));
-		if (spells(key, name)) {
+		if (json_in_spells(key, name)) {
 			*out = text_from(begin, (size_t)(reader.at - begin));
 			is_there = true;
 		}

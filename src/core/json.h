@@ -27,6 +27,7 @@
 #include "base/text.h"
 
 #define JSON_DEPTH_MAX 32
+#define JSON_CARRIED_DEPTH_MAX 128
 
 struct json_object;
 
@@ -38,6 +39,16 @@ void	json_in_free(struct json_object **value);
 
 /* The grammar alone. */
 bool	json_in_is_valid(text t);
+/*
+ * The same for what is only handed on (core/carried): halves of pairs,
+ * \u0000, numbers of any size and JSON_CARRIED_DEPTH_MAX levels are allowed.
+ */
+bool	json_in_may_be_carried(text t);
+/*
+ * Whether what stands between the quotes of a string means name. The string
+ * passed either grammar.
+ */
+bool	json_in_spells(text written, text name);
 
 /*
  * A member's value in exactly the bytes that it was written in. t passed the

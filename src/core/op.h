@@ -153,6 +153,7 @@ struct answer {
 	struct constant	*constant;	/* whose body it is, or NULL */
 	text		 policy;	/* of a page's own: what it may load */
 	bool		 has_to_close;	/* the connection is of no more use */
+	bool		 is_momentary;	/* nobody keeps it: without a tag */
 	enum err	 err;
 	int64_t		 retry_after_s;	/* 0: what is usual */
 	unsigned	 headers_count;

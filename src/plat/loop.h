@@ -96,7 +96,7 @@ void	loop_around_wait_checked(struct loop *loop, bool (*before)(void *),
 	    void (*after)(void *), void *context);
 
 /* Called at the end of each turn, before log lines leave. */
-#define LOOP_ENDS_MAX 4
+#define LOOP_ENDS_MAX 8
 #define loop_at_turns_end(loop, call, context)				\
 	loop_at_turns_end_checked((loop),				\
 	    (void (*)(void *))(1 ? (call) :				\

@@ -200,6 +200,16 @@ sock_adopt(struct socks *socks, struct st_h2o_socket_t *from,
 	return (sock);
 }
 
+int
+sock_take_fd(struct st_h2o_socket_t *from, struct bytes **early)
+{
+	*early = NULL;
+	if (sock_h2o_has_tls(from))
+		return (-1);
+	*early = sock_h2o_input(from);
+	return (sock_h2o_export(from));
+}
+
 /* Reading. */
 
 static void
@@ -369,6 +379,12 @@ size_t
 sock_queued(const struct sock *sock)
 {
 	return (sock->queued);
+}
+
+bool
+sock_is_blocked(const struct sock *sock)
+{
+	return (sock->is_blocked);
 }
 
 void *

@@ -100,6 +100,13 @@ struct sock	*sock_adopt(struct socks *socks, struct st_h2o_socket_t *from,
 /* The same of a descriptor, which becomes ours. */
 struct sock	*sock_adopt_fd(struct socks *socks, int fd,
 		    const struct sock_acts *acts, void *owner);
+/*
+ * For another process, instead of sock_adopt: its descriptor, which is h2o's
+ * no more, and what lies in its input, or NULL. -1: it is under TLS, and
+ * stays as it is.
+ */
+int		 sock_take_fd(struct st_h2o_socket_t *from,
+		    struct bytes **early_out);
 void		*sock_owner(const struct sock *sock);
 
 /*
@@ -111,6 +118,8 @@ void	sock_send(struct sock *sock, struct bytes *bytes, enum sock_kind kind,
 /* Whether the queue is at most half full; no: on_room will be called. */
 bool	sock_has_room(struct sock *sock);
 size_t	sock_queued(const struct sock *sock);
+/* Whether the kernel, or TLS, has yet to take what was sent. */
+bool	sock_is_blocked(const struct sock *sock);
 
 /*
  * farewell may be NULL; nothing that is sent later leaves. Once more, with

@@ -3,6 +3,8 @@
  * A worker: accepts from the sockets that the master hands it and serves
  * HTTP until it is told to drain.
  */
+#include "app/conformance.h"
+#include "app/echo.h"
 #include "app/live.h"
 #include "base/conf.h"
 #include "base/log.h"
@@ -35,6 +37,8 @@ struct worker {
 	struct service	*service;
 	struct live	*live;
 	struct ws_door	 doors[2];
+	struct engineio_door engines[3];
+	struct socketio	*socketio;
 	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
@@ -66,6 +70,22 @@ on_room_again(struct child_self *self)
 	child_say(self, CHANNEL_FULL, 0);
 }
 
+/* Up to one without a path. */
+static void
+add_engines(struct worker *worker, const struct conf *conf)
+{
+	struct engineio_door *next = worker->engines;
+
+	if (!conf->socketio_conformance)
+		return;
+	worker->socketio = socketio_create(&(struct socketio_setup){
+	    .service = worker->service, .apps = conformance_apps,
+	    .apps_count = CONFORMANCE_APPS });
+	*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts, NULL };
+	*next++ = (struct engineio_door){ conf->socketio_path,
+	    &socketio_acts, worker->socketio };
+}
+
 static bool
 worker_begin(struct child_self *self)
 {
@@ -86,6 +106,8 @@ worker_begin(struct child_self *self)
 	worker->doors[0] = (struct ws_door){ LIVE_PATH, &live_acts,
 	    worker->live };
 	setup.doors = worker->doors;
+	add_engines(worker, self->conf);
+	setup.engines = worker->engines;
 	worker->documents = documents_create();
 	setup.documents = worker->documents;
 	worker->http = http_create(&setup);
@@ -178,6 +200,8 @@ worker_drain(struct child_self *self)
 	left_ms = (self->leave_by_ms - clock_ms()) / 2;
 	live_drain(worker->live, self->conf->drain_spread < left_ms ?
 	    self->conf->drain_spread : left_ms);
+	http_drain_engines(worker->http, self->conf->drain_spread <
+	    left_ms ? self->conf->drain_spread : left_ms);
 	follows_drain(worker->service->follows, self->conf->drain_spread);
 }
 
@@ -199,6 +223,7 @@ worker_end(struct child_self *self)
 	timer_stop(loop_timers(self->loop), &worker->full);
 	http_close_sockets(worker->http);
 	live_destroy(&worker->live);
+	socketio_destroy(&worker->socketio);
 	service_close(worker->service);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);

@@ -86,6 +86,28 @@ OPTION(drain_spread, span, "10s", 0, 3600000, RELOAD,
     "replaced, so that they do not come all at once.")
 OPTION(drain_timeout, span, "30s", 0, 3600000, RELOAD,
     "How long a process that is told to leave may finish its work.")
+OPTION(engineio_close_wait, count, "30000", 1, 3600000, RELOAD,
+    "Milliseconds that a session which the server closes stays for a request "
+    "that can be told so.")
+OPTION(engineio_cookie, text, "", 0, 64, RELOAD,
+    "The name of a cookie that bears a session's id, for proxies that choose "
+    "by it. Empty: none is set.")
+OPTION(engineio_max_payload, bytes, "1000000", 256, 1073741824, RELOAD,
+    "The largest body of a polling request and the largest message of a "
+    "WebSocket, of Engine.IO. A larger one is answered 413, or closed with "
+    "1009.")
+OPTION(engineio_ping_interval, count, "25000", 10, 3600000, RELOAD,
+    "Milliseconds from a pong, or the beginning, to the next ping of an "
+    "Engine.IO session.")
+OPTION(engineio_ping_timeout, count, "20000", 10, 3600000, RELOAD,
+    "Milliseconds within which an Engine.IO client has to answer a ping.")
+CHOICE(engineio_transports, "both", "both|polling|websocket", RELOAD,
+    "How Engine.IO clients may connect.")
+OPTION(engineio_upgrade_timeout, count, "10000", 10, 3600000, RELOAD,
+    "Milliseconds within which an Engine.IO client has to finish its change "
+    "from polling to WebSocket.")
+OPTION(engineio_upgrades, flag, "on", 0, 0, RELOAD,
+    "Whether Engine.IO clients that poll may change to WebSocket.")
 OPTION(gap_max, count, "1000", 1, 100000, RELOAD,
     "A client that is further behind gets the present state (resync) instead "
     "of the events that led to it.")
@@ -225,6 +247,18 @@ OPTION(socket_receive_buffer, bytes, "32KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what one live client sends.")
 OPTION(socket_send_buffer, bytes, "64KiB", 4096, 16777216, RELOAD,
     "The kernel's buffer for what is sent to one live client.")
+OPTION(socketio_attachments, count, "10", 0, 64, RELOAD,
+    "Binary messages that may belong to one event of Socket.IO.")
+OPTION(socketio_conformance, flag, "off", 0, 0, RESTART,
+    "Whether to serve what protocol test suites expect instead of the "
+    "applications: at /engine.io/ an echo, at socketio_path namespaces that "
+    "answer what they get.")
+OPTION(socketio_connect_timeout, count, "45000", 10, 3600000, RELOAD,
+    "Milliseconds within which a Socket.IO client has to come into a "
+    "namespace.")
+OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
+    "Where Socket.IO clients reach the server: a path that begins and ends "
+    "with a slash.")
 OPTION(sql_dir, path, "", 0, 0, RESTART,
     "The folder of migration/ and api/, which migrate runs. Empty: the one "
     "beside the program, or the installed one.")

@@ -176,7 +176,8 @@ is_whole(const struct peer *peer)
 	const struct answer *answer = &peer->op->answer;
 
 	return (has_representations(answer) || (peer->door == DOOR_FRONT &&
-	    !peer->op->is_stream && answer->media_type.at != NULL));
+	    !peer->op->is_stream && !answer->is_momentary &&
+	    answer->media_type.at != NULL));
 }
 
 /* A document once for all who ask. */

@@ -58,6 +58,13 @@ struct http {
 	void			*full_context;
 };
 
+static size_t
+largest_body(const struct conf *conf)
+{
+	return ((size_t)(conf->max_body > conf->engineio_max_payload ?
+	    conf->max_body : conf->engineio_max_payload));
+}
+
 static void
 configure(struct http *http)
 {
@@ -69,8 +76,7 @@ configure(struct http *http)
 	config->http1.req_timeout = FAR_AWAY_MS;
 	config->handshake_timeout = FAR_AWAY_MS;
 	/* One more, because h2o refuses a chunked body that just fits. */
-	config->max_request_entity_size =
-	    (size_t)http->ground.conf->max_body + 1;
+	config->max_request_entity_size = largest_body(http->ground.conf) + 1;
 	/* Large bodies stay in memory, where body_memory bounds them. */
 	h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
 	for (enum door door = 0; door < DOORS; door++) {
@@ -95,7 +101,7 @@ http_create(const struct http_setup *setup)
 	    .slot = setup->slot, .conf = setup->conf,
 	    .service = setup->service, .documents = setup->documents };
 	http->rest = rest_create(&http->ground, http->loop,
-	    setup->doors);
+	    setup->doors, setup->engines);
 	http->peers = peers_create(http->loop, &http->ground);
 	configure(http);
 	h2o_context_init(&http->context, loop_h2o(http->loop),
@@ -271,8 +277,15 @@ http_drain(struct http *http)
 }
 
 void
+http_drain_engines(struct http *http, int64_t spread_ms)
+{
+	engineio_set_drain(rest_engineio_set(http->rest), spread_ms);
+}
+
+void
 http_close_sockets(struct http *http)
 {
+	engineio_set_close(rest_engineio_set(http->rest));
 	ws_set_close(rest_ws_set(http->rest));
 }
 
@@ -280,7 +293,8 @@ unsigned
 http_connections(const struct http *http)
 {
 	return (http->peers->count +
-	    (unsigned)ws_set_count(rest_ws_set(http->rest)));
+	    (unsigned)ws_set_count(rest_ws_set(http->rest)) +
+	    (unsigned)engineio_set_count(rest_engineio_set(http->rest)));
 }
 
 void
@@ -295,6 +309,7 @@ http_destroy(struct http **given)
 	object_check(http, HTTP_MAGIC);
 	while (http->listeners != NULL)
 		http_stop_accepting(http, http->listeners->fd);
+	engineio_set_close(rest_engineio_set(http->rest));
 	peers_close(http->peers);
 	for (unsigned i = 0; i < TURNS_TO_CLOSE &&
 	    http_connections(http) > 0; i++)

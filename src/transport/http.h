@@ -28,6 +28,7 @@
 #include "core/op.h"
 
 struct documents;
+struct engineio_door;
 struct http;
 struct ws_door;
 struct loop;
@@ -39,6 +40,7 @@ struct http_setup {
 	const struct conf	*conf;
 	struct service		*service;	/* closed before */
 	const struct ws_door	*doors;		/* or NULL; see rest.h */
+	const struct engineio_door *engines;	/* the same */
 	struct documents	*documents;	/* or NULL; kept by him */
 	/* There are no descriptors left to accept with; may be NULL. */
 	void			(*on_full)(void *context);
@@ -63,7 +65,12 @@ void		 http_stop_accepting(struct http *http, int fd);
 void		 http_accept_waiting(struct http *http, int fd);
 
 void		 http_drain(struct http *http);
-/* Cuts all WebSocket connections; their applications are told. */
+/* Ends Engine.IO sessions, one after the other, over that time. */
+void		 http_drain_engines(struct http *http, int64_t spread_ms);
+/*
+ * Cuts all WebSocket connections and ends all sessions; their applications
+ * are told.
+ */
 void		 http_close_sockets(struct http *http);
 unsigned	 http_connections(const struct http *http);
 

@@ -36,6 +36,7 @@ struct rest {
 	struct router	*routers[DOORS];
 	const struct ws_door *doors;
 	struct ws_set	*ws_set;
+	struct engineio_set *engines;
 };
 
 /* h2o's structs come first, so that they lead back to us. */
@@ -64,7 +65,7 @@ static void (*const functions[OPERATIONS])(struct op *) = {
 
 struct rest *
 rest_create(const struct op_ground *ground, struct loop *loop,
-    const struct ws_door *doors)
+    const struct ws_door *doors, const struct engineio_door *engines)
 {
 	struct rest *rest = object_create(struct rest, REST_MAGIC);
 
@@ -72,6 +73,8 @@ rest_create(const struct op_ground *ground, struct loop *loop,
 	rest->loop = loop;
 	rest->doors = doors;
 	rest->ws_set = ws_set_create(ground, loop);
+	rest->engines = engineio_set_create(ground, loop,
+	    ws_set_socks(rest->ws_set), engines);
 	for (enum door door = 0; door < DOORS; door++)
 		rest->routers[door] = router_create(operation_rows,
 		    OPERATIONS, door);
@@ -87,6 +90,10 @@ rest_destroy(struct rest **given)
 	if (rest == NULL)
 		return;
 	object_check(rest, REST_MAGIC);
+	/* What stands on sockets ends with them, before what it stands on. */
+	engineio_set_close(rest->engines);
+	ws_set_close(rest->ws_set);
+	engineio_set_destroy(&rest->engines);
 	ws_set_destroy(&rest->ws_set);
 	for (enum door door = 0; door < DOORS; door++)
 		router_destroy(&rest->routers[door]);
@@ -97,6 +104,12 @@ struct ws_set *
 rest_ws_set(const struct rest *rest)
 {
 	return (rest->ws_set);
+}
+
+struct engineio_set *
+rest_engineio_set(const struct rest *rest)
+{
+	return (rest->engines);
 }
 
 static text
@@ -244,12 +257,20 @@ read_headers(struct op *op, const h2o_req_t *req)
 	op_name(op, id);
 }
 
-/* What lies outside of these two is the server's own, nobody's in them. */
+static const struct engineio_door *
+engine_of(const struct rest *rest, const struct op *op)
+{
+	return (op->door == DOOR_FRONT ? engineio_door_of(rest->engines,
+	    op->path) : NULL);
+}
+
+/* What lies outside of these is the server's own, nobody's in them. */
 static bool
-is_of_tenant(const struct op *op)
+is_of_tenant(const struct rest *rest, const struct op *op)
 {
 	return (op->slug.at != NULL || (op->door == DOOR_FRONT &&
-	    (text_begins(op->path, TEXT("/api/")) || turn_is_at(op->path))));
+	    (text_begins(op->path, TEXT("/api/")) || turn_is_at(op->path))) ||
+	    engine_of(rest, op) != NULL);
 }
 
 static struct op *
@@ -281,7 +302,7 @@ begin(struct rest *rest, struct peer *peer, h2o_req_t *req)
 		op->host = text_of_iovec(req->input.authority);
 	if (peer->is_trusted)
 		believe_proxy(peer);
-	if (is_of_tenant(op))
+	if (is_of_tenant(rest, op))
 		act_find_tenant(op);
 	return (op);
 }
@@ -406,6 +427,16 @@ is_upgraded(struct rest *rest, struct peer *peer)
 	return (false);
 }
 
+static bool
+is_engineio(struct rest *rest, struct peer *peer)
+{
+	const struct engineio_door *door = engine_of(rest, peer->op);
+
+	if (door != NULL)
+		engineio_request(rest->engines, peer, door);
+	return (door != NULL);
+}
+
 static void
 dispatch(struct rest *rest, struct peer *peer)
 {
@@ -415,6 +446,7 @@ dispatch(struct rest *rest, struct peer *peer)
 	/* Of a tenant that is not there, no path and no method is. */
 	if ((op->slug.at != NULL && !act_has_tenant(op)) ||
 	    !is_within_connections(peer) || is_upgraded(rest, peer) ||
+	    is_engineio(rest, peer) ||
 	    is_answered_from_cache(op) ||
 	    !find_row(rest, op) || !act_admit(op))
 		return;
@@ -450,7 +482,8 @@ on_request(h2o_handler_t *handler, h2o_req_t *req)
 	} else if (op->is_doubtful || is_head_doubtful(peer)) {
 		op->answer.has_to_close = true;
 		op_fail(op, ERR_malformed_request);
-	} else if ((int64_t)op->body.len > rest->ground->conf->max_body)
+	} else if ((int64_t)op->body.len > rest->ground->conf->max_body &&
+	    engine_of(rest, op) == NULL)
 		op_fail(op, ERR_body_too_large);
 	else
 		dispatch(rest, peer);
@@ -488,7 +521,10 @@ on_h2os_refusal(h2o_filter_t *filter, h2o_req_t *req, h2o_ostream_t **slot)
 	peer_linger(peer);
 	op->on_answer = on_h2os_refusal_answered;
 	op->answer.has_to_close = true;
-	op_fail(op, error_of_status((unsigned)req->res.status));
+	if (engine_of(rest, op) != NULL)
+		engineio_refuse(op, (unsigned)req->res.status);
+	else
+		op_fail(op, error_of_status((unsigned)req->res.status));
 	stream = h2o_add_ostream(req, sizeof *stream, slot);
 	stream->do_send = send_our_body;
 	h2o_setup_next_ostream(req, &stream->next);

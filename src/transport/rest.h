@@ -21,15 +21,18 @@
 #ifndef TRANSPORT_REST_H
 #define TRANSPORT_REST_H
 
+#include "transport/engineio_set.h"
 #include "transport/ws_upgrade.h"
 
 struct rest;
 
-/* doors: what is upgraded, up to one without a path; NULL: nothing. */
+/* What is upgraded, and Engine.IO's, up to one without a path; or NULL. */
 struct rest	*rest_create(const struct op_ground *ground,
-		    struct loop *loop, const struct ws_door *doors);
+		    struct loop *loop, const struct ws_door *doors,
+		    const struct engineio_door *engines);
 void		 rest_destroy(struct rest **rest);
 struct ws_set	*rest_ws_set(const struct rest *rest);
+struct engineio_set *rest_engineio_set(const struct rest *rest);
 /* Serves a host of h2o's configuration; the door is the peer's. */
 void		 rest_serve(struct rest *rest, h2o_hostconf_t *host);
 

@@ -107,6 +107,12 @@ ws_set_count(const struct ws_set *set)
 	return (set->socks != NULL ? socks_count(set->socks) : 0);
 }
 
+struct socks *
+ws_set_socks(const struct ws_set *set)
+{
+	return (set->socks);
+}
+
 /* --- closing ----------------------------------------------------------- */
 
 static void

@@ -93,7 +93,7 @@ ws_handshake_read(const h2o_req_t *req, const struct tenant *tenant,
 	    find(req, TEXT("sec-websocket-key"), &key) != 1 ||
 	    !ws_accept_of(key, out->accept))
 		return (ERR_bad_handshake);
-	if (find(req, TEXT("origin"), &origin) > 0 &&
+	if (tenant != NULL && find(req, TEXT("origin"), &origin) > 0 &&
 	    !tenant_origin_allows(tenant, origin))
 		return (ERR_origin_not_allowed);
 	for (size_t i = 0; i < req->headers.size; i++)

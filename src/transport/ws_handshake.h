@@ -10,7 +10,7 @@
  * Holds always:
  *  1. Each header that has to be there is there once.
  *  2. A page of an origin that the tenant does not allow is refused; who
- *     sends no Origin is no browser.
+ *     sends no Origin is no browser. Without a tenant all are allowed.
  *
  *	err = ws_handshake_read(req, tenant, &handshake);
  *	if (err == ERR_none)

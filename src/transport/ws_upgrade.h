@@ -27,6 +27,8 @@ struct ws_set	*ws_set_create(const struct op_ground *ground,
 void		 ws_set_close(struct ws_set *set);
 void		 ws_set_destroy(struct ws_set **set);
 size_t		 ws_set_count(const struct ws_set *set);
+/* For whoever upgrades in other ways; NULL once it is closed. */
+struct socks	*ws_set_socks(const struct ws_set *set);
 
 /* Answers peer->op, or makes a connection of it. */
 void		 ws_upgrade(struct ws_set *set, struct peer *peer,

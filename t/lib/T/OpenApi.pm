@@ -261,6 +261,9 @@ sub complaints {
 
 sub answered {
 	my ($method, $target, $answer) = @_;
+
+	# Of Engine.IO a protocol of its own says what is answered.
+	return if $target =~ m{^(?:/t/[\w-]+)?/(?:engine|socket)\.io/};
 	my $row = defined $method ? row($method, $target) : undef;
 	my @wrong = complaints($method, $target, $answer);
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Socket.IO, version 5 of its protocol, over Engine.IO: namespaces, events,
+ * answers to them, rooms. What an application on a namespace is, is a table:
+ *
+ *	static const struct socketio_event events[] = {
+ *		{ "chat-message", "o", on_chat_message },
+ *		{ "move", "oi?", on_move },
+ *	};
+ *	const struct socketio_app den = { .nsp = "/den", .events = events,
+ *	    .events_count = 2, .on_connect = on_connect, … };
+ *
+ *	static void
+ *	on_chat_message(struct socketio_call *call)
+ *	{
+ *		struct socketio_writer writer;
+ *
+ *		socketio_event(call->socket, TEXT("chat-message"), &writer);
+ *		socketio_write_carried(&writer, call->arguments[0],
+ *		    call->packet);
+ *		socketio_tell_room(call->socket, TEXT("den:17"), &writer);
+ *		if (socketio_answer(call, &writer)) {
+ *			json_bool(&writer.json, true);
+ *			socketio_answer_send(call, &writer);
+ *		}
+ *	}
+ *
+ * A socket is one client in one namespace:
+ *
+ *	     CONNECT		  socketio_admit
+ *	none ───────> WAITING ───────────────────> JOINED
+ *	  ^  	       │ socketio_refuse,	     │ either side ends it, or
+ *	  └────────────┴──── the client goes ────────┘ the client goes
+ *
+ * Holds always:
+ *  1. on_connect ends, then or later, by socketio_admit or socketio_refuse,
+ *     unless the client goes first. on_close is told once of a socket that
+ *     has an application, last; the socket may be used until the turn ends,
+ *     without effect.
+ *  2. What is sent to a socket, be it by its room, comes behind its CONNECT
+ *     and in the order in which this worker sent or heard it.
+ *  3. Whatever breaks the protocol closes the connection. An event without
+ *     a row, or with other arguments than its shape, is the application's.
+ *  4. A wish for an answer is answered at most once, or not at all.
+ *  5. A broadcast is encoded once in a worker, and reaches each socket once,
+ *     on every worker and host; those of other workers at most once.
+ *  6. A request with the cookie, from a page that is neither this server's
+ *     nor of the tenant's list, is refused.
+ *  7. Inside its functions an application may do anything to any socket.
+ */
+#ifndef TRANSPORT_SOCKETIO_H
+#define TRANSPORT_SOCKETIO_H
+
+#include "core/service.h"
+#include "transport/engineio.h"
+#include "transport/socketio_packet.h"
+
+#define SOCKETIO_SID_LEN 20
+#define SOCKETIO_ARGUMENTS_MAX 8
+
+struct socketio;
+struct socketio_ask;
+struct socketio_debt;
+struct socketio_socket;
+struct tenant;
+
+enum socketio_end {
+	SOCKETIO_TRANSPORT_ERROR,
+	SOCKETIO_TRANSPORT_CLOSE,
+	SOCKETIO_FORCED_CLOSE,
+	SOCKETIO_PING_TIMEOUT,
+	SOCKETIO_PARSE_ERROR,
+	SOCKETIO_SHUTTING_DOWN,
+	SOCKETIO_CLIENT_LEFT,		/* of the namespace alone */
+	SOCKETIO_SERVER_LEFT,
+	SOCKETIO_ENDS
+};
+
+/* "transport error" and so on, as the reference server calls them. */
+const char *socketio_end_name(enum socketio_end why);
+
+/* An event that a client sent. */
+struct socketio_call {
+	struct socketio_socket *socket;
+	void		*application;	/* of the socket */
+	const struct socketio_packet *packet;
+	/* As they were written, by the shape; at NULL: left out. */
+	text		 arguments[SOCKETIO_ARGUMENTS_MAX];
+	unsigned	 count;		/* of what came */
+	bool		 is_answered;
+};
+
+/*
+ * A letter for each argument: t text, i number, b bool, o object, a array,
+ * x attachment, v any value. Those behind ? may be left out, or be null;
+ * after * at the end anything may follow, which is in packet->rest.
+ */
+struct socketio_event {
+	const char	*name;
+	const char	*shape;
+	void		(*act)(struct socketio_call *call);
+};
+
+struct socketio_app {
+	const char	*nsp;
+	const struct socketio_event *events;
+	unsigned	 events_count;
+	void		*context;
+	/* Several may share a namespace: the first that says yes. NULL: yes. */
+	bool	(*is_mine)(void *context,
+		    const struct socketio_socket *socket);
+	/* auth: an object, as it came; {} where there was none. */
+	void	(*on_connect)(struct socketio_socket *socket, text auth,
+		    void *context);
+	/* No such event; or not with such arguments. May be NULL. */
+	void	(*on_unknown)(struct socketio_call *call);
+	void	(*on_misfit)(struct socketio_call *call);
+	void	(*on_close)(void *application, enum socketio_end why);
+};
+
+struct socketio_setup {
+	struct service	*service;
+	const struct socketio_app *apps;	/* kept by the caller */
+	unsigned	 apps_count;
+	text		 cookie;	/* whose value is kept; or at NULL */
+};
+
+extern const struct engineio_acts socketio_acts;	/* context: socketio */
+
+struct socketio	*socketio_create(const struct socketio_setup *setup);
+/* After every session has closed. */
+void		 socketio_destroy(struct socketio **socketio);
+
+/* --- sockets ----------------------------------------------------------- */
+
+/* Before or with socketio_admit; what on_close and calls are given. */
+void	socketio_set_application(struct socketio_socket *socket,
+	    void *application);
+void	*socketio_application(const struct socketio_socket *socket);
+void	socketio_admit(struct socketio_socket *socket);
+/* data: JSON, or at NULL. */
+void	socketio_refuse(struct socketio_socket *socket, text message,
+	    text data);
+/* has_to_close: with all its namespaces. */
+void	socketio_disconnect(struct socketio_socket *socket,
+	    bool has_to_close);
+
+bool	socketio_is_joined(const struct socketio_socket *socket);
+text	socketio_sid(const struct socketio_socket *socket);
+struct socketio *socketio_of(const struct socketio_socket *socket);
+int32_t	socketio_tenant(const struct socketio_socket *socket);
+/* Of the handshake: they last as long as the socket is joined. */
+text	socketio_address(const struct socketio_socket *socket);
+text	socketio_query(const struct socketio_socket *socket);
+text	socketio_cookie(const struct socketio_socket *socket);
+bool	socketio_began_by_websocket(const struct socketio_socket *socket);
+/* NULL: it is gone. */
+struct engineio *socketio_engine(const struct socketio_socket *socket);
+
+/* --- events and answers ------------------------------------------------ */
+
+/* Begins one in the socket's namespace; each of these sends it or ends it. */
+void	socketio_event(const struct socketio_socket *socket, text name,
+	    struct socketio_writer *writer);
+void	socketio_send(struct socketio_socket *socket,
+	    struct socketio_writer *writer);
+/* Not sent at all where it cannot leave now. */
+void	socketio_send_volatile(struct socketio_socket *socket,
+	    struct socketio_writer *writer);
+
+/* What an argument stands for, lent; NULL: it is no attachment. */
+struct bytes *socketio_attachment(const struct socketio_call *call,
+	    text argument);
+
+/*
+ * Sends it and wants an answer. on_answer is told once: of the answer's
+ * packet, or of NULL when the time is over or the socket has gone.
+ */
+void	socketio_ask(struct socketio_socket *socket,
+	    struct socketio_writer *writer, int64_t timeout_ms,
+	    void (*on_answer)(void *, const struct socketio_packet *),
+	    void *me);
+
+/* Begins the answer; false: none is wanted, or it was given. */
+bool	socketio_answer(struct socketio_call *call,
+	    struct socketio_writer *writer);
+void	socketio_answer_send(struct socketio_call *call,
+	    struct socketio_writer *writer);
+/* To be answered after the call; NULL: no answer is wanted. */
+struct socketio_debt *socketio_answer_later(struct socketio_call *call);
+/* Whether its socket is still there. */
+bool	socketio_debt_is_wanted(const struct socketio_debt *debt);
+void	socketio_debt_answer(const struct socketio_debt *debt,
+	    struct socketio_writer *writer);
+/* Sends what was begun by it; writer at NULL: there is no answer. */
+void	socketio_debt_pay(struct socketio_debt **debt,
+	    struct socketio_writer *writer);
+
+/* --- rooms ------------------------------------------------------------- */
+
+/* Idempotent. Each socket is in the room of its sid's name anyway. */
+void	socketio_join(struct socketio_socket *socket, text room);
+void	socketio_leave(struct socketio_socket *socket, text room);
+bool	socketio_is_in(const struct socketio_socket *socket, text room);
+unsigned socketio_room_count(const struct socketio *socketio,
+	    int32_t tenant, text nsp, text room);	/* of this worker */
+
+/* Who is meant: all rooms' sockets, but for those of except. */
+struct socketio_target {
+	int32_t		 tenant;
+	text		 nsp;
+	const text	*rooms;		/* none: the whole namespace */
+	unsigned	 rooms_count;
+	const text	*except;	/* a sid is a room, too */
+	unsigned	 except_count;
+	bool		 is_volatile;
+	bool		 is_local;	/* those of this worker alone */
+};
+
+/* Of all workers and hosts. Each ends the writer. */
+void	socketio_broadcast(struct socketio *socketio,
+	    const struct socketio_target *target,
+	    struct socketio_writer *writer);
+/* To a room, but not to this socket. */
+void	socketio_tell_room(struct socketio_socket *socket, text room,
+	    struct socketio_writer *writer);
+void	socketio_all_join(struct socketio *socketio,
+	    const struct socketio_target *target, text room);
+void	socketio_all_leave(struct socketio *socketio,
+	    const struct socketio_target *target, text room);
+void	socketio_all_disconnect(struct socketio *socketio,
+	    const struct socketio_target *target, bool has_to_close);
+
+#endif

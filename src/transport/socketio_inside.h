@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of transport/socketio share.
+ *
+ *	socketio.c	  clients and their sockets: coming and going
+ *	socketio_call.c	  events by the table, answers both ways
+ *	socketio_room.c	  rooms, and who is meant by them
+ *	socketio_others.c what other workers and hosts are told, and tell
+ *
+ * Holds always:
+ *  1. A socket that is not JOINED is in no room and has no debts or asks.
+ *  2. A socket that has ended is freed at the turn's end.
+ */
+#ifndef TRANSPORT_SOCKETIO_INSIDE_H
+#define TRANSPORT_SOCKETIO_INSIDE_H
+
+#include <uthash.h>
+
+#include "plat/timer.h"
+#include "transport/socketio.h"
+#include "transport/socketio_news.h"
+
+enum socketio_state {
+	SOCKETIO_WAITING, SOCKETIO_JOINED, SOCKETIO_GONE
+};
+
+/* What is sent to one or many: the text and its attachments. */
+struct socketio_parts {
+	unsigned	 count;
+	struct engineio_message *at[1 + SOCKETIO_ATTACHMENTS_MOST];
+};
+
+/* A socket in a room; the room has its engine beside it. */
+struct socketio_member {
+	struct socketio_socket *socket;
+	struct socketio_room *room;
+	unsigned	 place;
+	struct socketio_member *prev, *next;
+};
+
+struct socketio_seat {
+	struct engineio	*engine;
+	struct socketio_member *member;
+};
+
+struct socketio_room {
+	struct socketio_seat *seats;
+	unsigned	 count;
+	unsigned	 size;
+	UT_hash_handle	 hh;
+	size_t		 key_len;
+	char		 key[];		/* tenant, namespace, NUL, name */
+};
+
+struct socketio_socket {
+	unsigned	 magic;
+#define SOCKETIO_SOCKET_MAGIC 0x73696f73
+	enum socketio_state state;
+	struct socketio	*socketio;
+	struct socketio_client *client;	/* NULL: it is gone */
+	struct socketio_socket *next;	/* of the client, or of the gone */
+	const struct socketio_app *app;
+	void		*application;
+	char		 sid[SOCKETIO_SID_LEN];
+	uint32_t	 mark;		/* of the walk that met it last */
+	int32_t		 tenant;
+	struct socketio_member everyone; /* in the namespace itself */
+	struct socketio_member *members;
+	struct socketio_ask *asks;
+	struct socketio_debt *debts;
+	UT_hash_handle	 hh;		/* by sid */
+};
+
+struct socketio_client {
+	unsigned	 magic;
+#define SOCKETIO_CLIENT_MAGIC 0x73696f63
+	struct socketio	*socketio;
+	struct engineio	*engine;
+	struct socketio_socket *sockets;
+	struct socketio_reader reader;
+	struct timer	 connect;	/* nobody came in by then */
+	int32_t		 tenant;
+	bool		 is_websocket;
+	bool		 is_closing;
+	text		 address, query, cookie;	/* of facts */
+	char		*facts;
+};
+
+struct socketio {
+	unsigned	 magic;
+#define SOCKETIO_MAGIC 0x73696f69
+	struct socketio_setup setup;
+	struct socketio_socket *sockets;	/* by sid */
+	struct socketio_room *rooms;
+	struct socketio_socket *gone;
+	uint64_t	 next_id;	/* of what is asked */
+	uint32_t	 mark;
+	/* With the others. */
+	uint64_t	 origin;	/* who says it: this process */
+	uint64_t	 said;
+	struct socketio_puzzle *puzzles;	/* of what comes in pieces */
+};
+
+/* socketio.c */
+void	socketio_parts_make(struct socketio_writer *writer,
+	    struct socketio_parts *parts);
+void	socketio_parts_end(struct socketio_parts *parts);
+/* To its client, behind all that was sent before. */
+void	socketio_put(struct engineio *engine,
+	    const struct socketio_parts *parts, bool is_volatile);
+/* Ends the writer. */
+void	socketio_send_writer(struct socketio_socket *socket,
+	    struct socketio_writer *writer, bool is_volatile);
+
+/* socketio_call.c */
+void	socketio_on_event(struct socketio_socket *socket,
+	    const struct socketio_packet *packet);
+void	socketio_on_ack(struct socketio_socket *socket,
+	    const struct socketio_packet *packet);
+/* Whoever asked it, or owes it an answer, is told. */
+void	socketio_forget_calls(struct socketio_socket *socket);
+
+/* socketio_room.c */
+void	socketio_enter(struct socketio_socket *socket);
+void	socketio_leave_all(struct socketio_socket *socket);
+/* What was said, here or elsewhere, to those of this worker. */
+void	socketio_do(struct socketio *socketio,
+	    const struct socketio_news *news);
+
+/* socketio_others.c */
+#define SOCKETIO_STREAM TEXT("socketio")
+void	socketio_hear(void *socketio, int32_t tenant, text payload);
+void	socketio_say(struct socketio *socketio,
+	    const struct socketio_news *news);
+void	socketio_forget_puzzles(struct socketio *socketio);
+
+#endif
