@@ -14,6 +14,7 @@ use T::Games;
 use T::Lock;
 use T::Run;
 use T::Server;
+use T::Staged;
 use T::Table;
 use T::Wait;
 
@@ -36,33 +37,8 @@ sub waits {
 	return wait_until { T::Lock::waiting($where // $db) == 1 };
 }
 
-sub flags {
-	my ($ids, $active, $archived) = @_;
-
-	sql("UPDATE partyline.session SET is_active = $active, closed_at = CASE
-		WHEN NOT $active THEN now() END, closed_text = CASE
-		WHEN NOT $active THEN created_text END, archived = $archived,
-		poll_started_at = NULL, poll_started_text = NULL,
-		poll_ending_at = NULL, poll_ending_text = NULL
-		WHERE id IN ($ids)");
-	return;
-}
-
-# Only this one is active; and its poll runs, or will end.
-sub only {
-	my ($session, %set) = @_;
-
-	flags('SELECT id FROM partyline.session', 'false', 'false');
-	flags($session, 'true', 'false');
-	sql("UPDATE partyline.session SET poll_started_at = now(),
-		poll_started_text = created_text WHERE id = $session")
-	    if $set{poll};
-	sql("UPDATE partyline.session SET poll_ending_at = now()
-		+ interval '1 day', poll_ending_text = created_text
-		WHERE id = $session") if $set{ends};
-	return;
-}
-
+sub flags { return T::Staged::flags($db, @_) }
+sub only  { return T::Staged::only($db, @_) }
 sub flag { return sql("SELECT $_[0] FROM partyline.session WHERE id = $_[1]") }
 
 # Two sessions that are over.
@@ -364,12 +340,14 @@ my %how = (
 		count => "SELECT deliveries FROM partyline.webhook_queue
 			WHERE webhook_id = $id",
 	},
-	# Keys of anonymous callers, and answers that carry secrets, are not
-	# kept; what changes nothing need not be.
-	pick        => undef,
-	auth_login  => undef,
-	auth_ticket => undef,
-	auth_verify => undef,
+	# Keys of anonymous callers, and answers that carry secrets or are
+	# streamed, are not kept; what changes nothing need not be.
+	auth_login            => undef,
+	auth_ticket           => undef,
+	auth_verify           => undef,
+	conversation_learning => undef,
+	havefun               => undef,
+	pick                  => undef,
 );
 my %row = map { $_->{name} => $_ } grep { $_->{method} eq 'POST' }
     T::Table->rows('operations');

@@ -165,7 +165,8 @@ subtest 'the question' => sub {
 	my ($last) = reverse $responder->questions;
 	like($last->{head}, qr/^Idempotency-Key: turn-1-\d+\r$/mi,
 		'a key of the turn');
-	like($last->{head}, qr/^Accept: text\/event-stream/mi, 'what it may say');
+	like($last->{head}, qr/^Accept: text\/event-stream/mi,
+		'what it may say');
 	like($last->{head}, qr/^X-Request-Id: \w+\r$/mi, 'whose request it is');
 	refused(client(1)->post('/havefun', { user_input => 5 },
 		'Content-Type' => 'application/json'), 400, 'input_invalid',
@@ -215,7 +216,8 @@ subtest 'what goes wrong' => sub {
 	);
 	for my $path (sort keys %words) {
 		responder("/$path");
-		is_deeply([ask({})->rest], [{ error => $words{$path} }], "/$path");
+		is_deeply([ask({})->rest], [{ error => $words{$path} }],
+			"/$path");
 	}
 	for my $path (qw(broken cut)) {
 		responder("/$path");

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/stamp.h"
+#include "core/event_name.h"
 #include "core/input.h"
 #include "core/json.h"
 #include "core/query.h"
@@ -82,6 +83,26 @@ is_array_of_ids(text t, int64_t most)
 	for (bool goes_on = true; goes_on; count++) {
 		goes_on = text_cut(rest, ',', &one, &rest);
 		if (!is_number(one, 1, INT64_MAX))
+			return (false);
+	}
+	return (count <= most);
+}
+
+/* Names that need no quotes where PostgreSQL reads an array. */
+static bool
+is_array_of_events(text t, int64_t most)
+{
+	text rest, one;
+	int64_t count = 0;
+
+	if (t.len < 2 || t.at[0] != '{' || t.at[t.len - 1] != '}')
+		return (false);
+	rest = text_from(t.at + 1, t.len - 2);
+	for (bool goes_on = rest.len > 0; goes_on; count++) {
+		goes_on = text_cut(rest, ',', &one, &rest);
+		if (!event_name_is_numbered(one) || text_has(one, '"') ||
+		    text_has(one, '{') || text_has(one, '}') ||
+		    text_has(one, '\\') || text_has(one, ' '))
 			return (false);
 	}
 	return (count <= most);
@@ -235,6 +256,8 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		return (is_csv(t));
 	case INPUT_day:
 		return (is_day(t));
+	case INPUT_events:
+		return (is_array_of_events(t, input->max));
 	case INPUT_KINDS:
 		break;
 	}

@@ -244,9 +244,10 @@ sub complaints {
 
 	return wrong_of_operation($method, $row, $answer) if $row;
 	if ($status < 400) {
+		my $is_turn =
+		    $target =~ m{^(?:/t/[^/]+)?/(?:havefun|conversation/)};
 		return 'nobody answers that way there'
-		    if $method ne 'OPTIONS' || ($status != 204
-			&& $target !~ m{^(?:/t/[^/]+)?/(?:havefun|conversation/)});
+		    if $method ne 'OPTIONS' || ($status != 204 && !$is_turn);
 		return () if $status == 200;	# older clients have it so
 		return defined $answer->{headers}{allow} ? ()
 		    : 'the header Allow is missing';
