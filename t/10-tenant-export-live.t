@@ -121,9 +121,13 @@ subtest 'the size of a tenant is no memory' => sub {
 		cmp_ok($size, '>', 40_000_000, 'which is much')
 		    if $slug eq 'huge';
 	}
-	cmp_ok($most{"small $_"}, '>', 0, "memory is measured, $_"),
-	    cmp_ok($most{"huge $_"} - $most{"small $_"}, '<', 8192,
-		"no more than 8 MiB beyond a small one, $_") for qw(out in);
+	for ('out', 'in') {
+		cmp_ok($most{"small $_"}, '>', 0, "memory is measured, $_");
+		# A sanitizer keeps what was freed.
+		cmp_ok($most{"huge $_"} - $most{"small $_"}, '<', 8192,
+			"no more than 8 MiB beyond a small one, $_")
+		    if !T::Run::has('SANITIZED');
+	}
 	is($db->query(q{SELECT count(*) FROM partyline.event e JOIN
 		partyline.tenant t ON t.id = e.tenant_id
 		WHERE slug = 'huge-again'}), 40_000, 'and all is there');
