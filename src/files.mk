@@ -190,6 +190,7 @@ libpartyline_a_SOURCES += src/role/command_events.c
 libpartyline_a_SOURCES += src/role/command_help.c
 libpartyline_a_SOURCES += src/role/command_import.c
 libpartyline_a_SOURCES += src/role/command_migrate.c
+libpartyline_a_SOURCES += src/role/command_monitors.c
 libpartyline_a_SOURCES += src/role/command_people.c src/role/command_people.h
 libpartyline_a_SOURCES += src/role/command_serve.c
 libpartyline_a_SOURCES += src/role/command_status.c

@@ -104,7 +104,7 @@ subtest 'events and messages' => sub {
 		is_deeply(\%answers, {}, "$row->{name}: with what is sent");
 	}
 	is_deeply([grep {
-		$_->{stream} !~ /^(?:lobby|session:<id>)$/
+		$_->{stream} !~ /^(?:lobby|session:<id>|thread:<id>)$/
 		    || $_->{kind} !~ /^(?:NUMBERED(?:_FLAT)?|LIVE)$/
 	} T::Table->rows('events')], [], 'events are of a known stream');
 };

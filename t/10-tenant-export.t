@@ -66,7 +66,8 @@ sub play {
 	my $now = must_be($who->post('/api/sessions', { notes => 'now' },
 		'Idempotency-Key' => 'k1'), 201, 'one that runs')->{id};
 	must_be($who->post("/api/sessions/$now/games",
-		{ game_id => $made[1] }), 201, 'a game that is played');
+		{ game_id => $made[1], room_code => 'LSBN' }), 201,
+		'a game that is played');
 	must_be($who->post("/api/sessions/$now/voting/start", {}), 200,
 		'a poll');
 	return ($old, $now, @made);

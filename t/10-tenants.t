@@ -96,6 +96,7 @@ max_requests     600
 max_storage      2GiB
 origins          https://a.example http://127.0.0.1:5173
 public_read      off
+responder_url
 retention_days   30
 retention_events 5000
 END
@@ -110,7 +111,7 @@ END
 		origins => ['*'], public_read => JSON::PP::true,
 		created_at => $alpha->{created_at}, map { $_ => undef }
 		qw(max_connections max_events max_requests max_storage
-		retention_days retention_events) },
+		responder_url retention_days retention_events) },
 		'empty values take all of it away');
 	is($db->query(q{SELECT string_agg(type || (payload::json->>'data'), ' '
 		ORDER BY seq) FROM partyline.event WHERE stream = 'control'

@@ -354,6 +354,27 @@ subtest 'another room' => sub {
 	ok((wait_until { $ecast->shards($old) == 0 }), 'the old one is left');
 };
 
+subtest 'what an operator sees' => sub {
+	my $code  = code();
+	my $shows = sub {
+		return $server->partyline('monitors', @_, '--set',
+			'database_url=' . $db->url)->{out};
+	};
+
+	begin();
+	$ecast->make($code, players => ['Ann']);
+	my $game = plays($code);
+	told('room.connected');
+	like($shows->(), qr{^default\ \ session\ $session\ game\ $game\ \ $code
+		\ \ lobby,\ players\ 1\ of\ 8,\ drawful2international,
+		\ since\ \S+,\ watched\ by\ \S+/\d+\n\z}mx, 'a line');
+	is($shows->('list', '--tenant', 'default'), $shows->(), 'of one');
+	$admin->post("/api/sessions/$session/games/$game/stop-player-check");
+	is($shows->('--json'), "[]\n", 'nothing is watched');
+	like($shows->('all'), qr/$code\ \ ended:\ manually_stopped,.*,
+		\ until\ /x, 'what became of it');
+};
+
 subtest 'a count by hand' => sub {
 	my $code = code();
 

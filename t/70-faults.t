@@ -13,12 +13,16 @@ use Test::More;
 use T::Client;
 use T::Command;
 use T::Db;
+use T::Ecast;
 use T::Endpoint;
+use T::Games;
 use T::Http;
+use T::Responder;
 use T::Run;
 use T::Server;
 use T::Store;
 use T::Table;
+use T::Turn;
 use T::Wait;
 
 sub ended {
@@ -29,6 +33,31 @@ sub ended {
 
 # A worker dies over a write that is committed: whoever wrote sees the line
 # cut, repeats it and gets the one answer, and nobody reads less than that.
+# A room is found by another process when the first one died.
+sub monitor_dies {
+	my ($fault) = @_;
+	my $ecast  = T::Ecast->start;
+	my $server = T::Server->start(workers => 1, wait => 'readyz',
+		work_lease => '1s', $ecast->options);
+	my $admin = T::Client->new($server);
+	my $game  = T::Games::add($server->db, title => 'A', min_players => 3,
+		pack_name => 'P', max_players => 8);
+	my $id = $admin->post('/api/sessions')->{json}{id};
+
+	$ecast->make('LSBN', players => ['Ann']);
+	$server->fault(arm => $fault);
+	$admin->post("/api/sessions/$id/games",
+		{ game_id => $game, room_code => 'LSBN' });
+	ok((wait_until { $server->count('monitors_watching') == 1
+		&& $server->count('process_deaths') == 1 } 20),
+		'another process watches');
+	is($server->db->query("SELECT string_agg(type, ' ' ORDER BY seq)
+		FROM partyline.event WHERE stream = 'session:$id'"),
+		'game.added room.connected player-count.updated',
+		'each is said once');
+	return;
+}
+
 sub writer_dies {
 	my ($fault, $is_told) = @_;
 	my $server  = T::Server->start(workers => 2, wait => 'readyz');
@@ -85,6 +114,26 @@ sub webhook_dies {
 	ok((wait_until { $recorded->() == 2 }), 'and it goes on');
 	is(scalar $endpoint->came, $tries + 1,
 		'what is recorded is not sent again');
+	return;
+}
+
+# The jobs process dies over a turn of a thread; the next one asks the responder
+# anew when the lease has run out. Who asked hears all of the last answer.
+sub responder_dies {
+	my ($fault, @said) = @_;
+	my $responder = T::Responder->start;
+	my $server = T::Server->start(workers => 1, wait => 'readyz',
+		set => { outgoing_allow => '127.0.0.0/8',
+			work_lease => '1s' });
+
+	$server->db->query("UPDATE partyline.tenant SET responder_url = '"
+		. $responder->url('/json') . "' WHERE id = 1");
+	$server->fault(arm => $fault);
+	my $turn = T::Turn->ask(T::Client->new($server, role => undef),
+		'/havefun', {});
+	is_deeply([ map { $_->{message} // $_->{status} } $turn->rest ],
+		\@said, 'it is answered');
+	$server->counts(faults_hit => 1, process_deaths => 1);
 	return;
 }
 
@@ -194,6 +243,15 @@ my %when = (
 			'lost lines are counted');
 		is($server->get('/livez')->{status}, 200, 'nothing stops');
 	},
+	monitor_dies_before_report => sub {
+		monitor_dies('monitor_dies_before_report');
+	},
+	monitor_dies_before_telling => sub {
+		monitor_dies('monitor_dies_before_telling');
+	},
+	monitor_dies_claimed => sub {
+		monitor_dies('monitor_dies_claimed');
+	},
 	must_fails => sub {
 		my $server = T::Server->start(workers => 1);
 		$server->expect_panic;
@@ -214,6 +272,34 @@ my %when = (
 	ok($server->wait_ready("livez"), "a new start goes on");
 		ok((wait_until { $server->get('/readyz')->{status} == 200 } 30),
 			'its data is whole');
+	},
+	responder_dies_asking => sub {
+		responder_dies('responder_dies_asking', 'Hello', 'you');
+	},
+	responder_dies_ending => sub {
+		responder_dies('responder_dies_ending', 'Hello', 'you');
+	},
+	responder_dies_saying => sub {
+		my $responder = T::Responder->start;
+		my $server = T::Server->start(workers => 1, wait => 'readyz',
+			set => { outgoing_allow => '127.0.0.0/8',
+				work_lease => '1s' });
+
+		$server->db->query("UPDATE partyline.tenant SET
+			responder_url = '" . $responder->url('/hold/x')
+			. "' WHERE id = 1");
+		$server->fault(arm => 'responder_dies_saying');
+		my $turn = T::Turn->ask(T::Client->new($server,
+			role => undef), '/havefun', {});
+		is_deeply($turn->next, { message => 'first' },
+			'what was told is heard');
+		$responder->release('x');
+		is_deeply([ $turn->rest ], [ { status => 'restarted',
+			thread_id => 'chat_thread' }, { message => 'first' },
+			{ message => 'last' } ], 'then all of it anew');
+		$server->counts(faults_hit => 1, process_deaths => 1);
+		is(join(' ', map { $_->{body}{attempt} }
+			$responder->questions), '1 2', 'it was asked twice');
 	},
 	ring_writer_dies => sub {
 		my $server = T::Server->start(workers => 1);

@@ -108,6 +108,7 @@ int	command_help(struct command *command);
 int	command_import(struct command *command);
 int	command_log(struct command *command);
 int	command_migrate(struct command *command);
+int	command_monitors(struct command *command);
 int	command_serve(struct command *command);
 int	command_status(struct command *command);
 int	command_tenant(struct command *command);

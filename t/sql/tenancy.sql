@@ -51,6 +51,14 @@ INSERT INTO partyline.webhook_log
 SELECT n, 1, 1, 1, 1, 'game.added', 200, NULL, NULL, 1, now(), 'now'
 FROM unnest(ARRAY[1, 2]) n;
 
+INSERT INTO partyline.thread
+SELECT n, 1, 't', now(), now() FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.turn (tenant_id, id, thread_id, kind, user_id,
+    user_input, graph_version_id, use_websocket, request_id, created_at,
+    heard_at)
+SELECT n, 1, 1, 'havefun', 'ann', 'hello', '', false, 'r', now(), now()
+FROM unnest(ARRAY[1, 2]) n;
+
 CREATE TEMP TABLE guarded AS
 SELECT c.relname::text AS name, c.oid,
     CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END AS tenant
@@ -97,7 +105,8 @@ SELECT is_empty($$
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
 	AND name NOT IN ('event', 'idempotency', 'live_vote', 'monitor',
 	    'session_game', 'stream',
-	    'tenant', 'tenant_host', 'ticket', 'token_revocation', 'webhook',
+	    'tenant', 'tenant_host', 'thread', 'ticket',
+	    'token_revocation', 'turn', 'webhook',
 	    'webhook_delivery', 'webhook_log', 'webhook_outbox',
 	    'webhook_queue')
 	AND t.rows('partyline_fleet', '1', format(
