@@ -354,6 +354,34 @@ subtest 'another room' => sub {
 	ok((wait_until { $ecast->shards($old) == 0 }), 'the old one is left');
 };
 
+subtest 'as many as a host may watch' => sub {
+	my $small = T::Server->start(workers => 1, wait => 'readyz', %quick,
+		$ecast->options, monitors => 1);
+	my $who  = T::Client->new($small);
+	my $game = T::Games::add($small->db, title => 'A', pack_name => 'P',
+		min_players => 1, max_players => 8);
+	my $id    = $who->post('/api/sessions')->{json}{id};
+	my @codes = (code(), code());
+	my @games = map { $who->post("/api/sessions/$id/games",
+		{ game_id => $game, room_code => $_ })->{json}{id} } @codes;
+	my $do = sub {
+		$who->post("/api/sessions/$id/games/$_[0]/$_[1]-player-check");
+	};
+
+	$ecast->make($_) for @codes;
+	$do->($games[1], 'stop');
+	$do->($games[0], 'start');
+	ok((wait_until { $ecast->shards($codes[0]) }), 'one');
+	$do->($games[1], 'start');
+	my $looks = $small->db->query("SELECT until
+		FROM partyline.monitor_holder");
+	ok((wait_until { $small->db->query("SELECT until
+		FROM partyline.monitor_holder") ne $looks }), 'it looked');
+	is($ecast->shards($codes[1]), 0, 'the other one waits');
+	$do->($games[0], 'stop');
+	ok((wait_until { $ecast->shards($codes[1]) }), 'for its place');
+};
+
 subtest 'what an operator sees' => sub {
 	my $code  = code();
 	my $shows = sub {
