@@ -42,22 +42,26 @@ static const struct event_row {
 };
 #define EVENTS (sizeof event_rows / sizeof event_rows[0])
 
-/* What an event stream has beside events, as blocks with a name. */
-static const struct block {
-	const char	*name;		/* of the message: sse_<name> */
-	const char	*schema;
-	const char	*text;
-} blocks[] = {
-	{ "resync", "live_state", "The state, in place of events." },
-	{ "deleted", "live_sse_deleted", "The end: it is no more." },
-	{ "closing", "live_sse_closing", "The end, and when to come back." },
+const struct asyncapi_block asyncapi_blocks[ASYNCAPI_BLOCKS] = {
+	{ "sse_resync", "resync", "live_state",
+	    "In an event stream: the state, in place of events." },
+	{ "sse_deleted", "deleted", "live_sse_deleted",
+	    "In an event stream: the end, it is no more." },
+	{ "sse_closing", "closing", "live_sse_closing",
+	    "In an event stream: the end, and when to come back." },
+	{ "events", "events", "events", "The answer of a poll." },
 };
-#define BLOCKS (sizeof blocks / sizeof blocks[0])
 
 static bool
 is_sse(const struct operation_row *row)
 {
 	return (strcmp(row->answer, "event_stream") == 0);
+}
+
+static bool
+is_of_poll(const struct asyncapi_block *block)
+{
+	return (strcmp(block->key, "events") == 0);
 }
 
 static bool
@@ -195,10 +199,9 @@ write_door_messages(struct json_out *json, const struct operation_row *row,
 	for (size_t i = 0; i < EVENTS; i++)
 		if (carries(row, &event_rows[i]))
 			write(json, row, "event_", event_rows[i].name);
-	for (size_t i = 0; is_sse(row) && i < BLOCKS; i++)
-		write(json, row, "sse_", blocks[i].name);
-	if (!is_sse(row))
-		write(json, row, "", "events");
+	for (size_t i = 0; i < ASYNCAPI_BLOCKS; i++)
+		if (is_sse(row) != is_of_poll(&asyncapi_blocks[i]))
+			write(json, row, "", asyncapi_blocks[i].key);
 }
 
 static void
@@ -453,13 +456,10 @@ write_messages(struct json_out *json)
 		write_other(json, message_rows[i].name, message_rows[i].type,
 		    message_rows[i].text, key);
 	}
-	for (size_t i = 0; i < BLOCKS; i++) {
-		snprintf(key, sizeof key, "sse_%s", blocks[i].name);
-		write_other(json, key, blocks[i].name, blocks[i].text,
-		    blocks[i].schema);
-	}
-	write_other(json, "events", "events", "The answer of a poll.",
-	    "events");
+	for (size_t i = 0; i < ASYNCAPI_BLOCKS; i++)
+		write_other(json, asyncapi_blocks[i].key,
+		    asyncapi_blocks[i].name, asyncapi_blocks[i].text,
+		    asyncapi_blocks[i].schema);
 	for (size_t i = 0; i < EVENTS; i++) {
 		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
 		json_key(json, key);

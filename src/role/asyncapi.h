@@ -13,6 +13,16 @@
 
 #include "base/buf.h"
 
+/* What the doors beside the live one say that is no event. */
+#define ASYNCAPI_BLOCKS 4
+struct asyncapi_block {
+	const char	*key;		/* in the document, and on the page */
+	const char	*name;
+	const char	*schema;
+	const char	*text;
+};
+extern const struct asyncapi_block asyncapi_blocks[ASYNCAPI_BLOCKS];
+
 void	asyncapi_write(struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
  * Events, live messages and reasons to close on the page.
  */
 #include "app/live.h"
+#include "role/asyncapi.h"
 #include "role/docs_page.h"
 
 enum way_of_event { NUMBERED, NUMBERED_FLAT, LIVE };
@@ -106,6 +107,13 @@ docs_write_messages(struct buf *out)
 		buf_add(out, TEXT("</p>\n"));
 		docs_add_schema(out, "What it can be", "live_",
 		    message_rows[i].name);
+		end_article(out);
+	}
+	for (size_t i = 0; i < ASYNCAPI_BLOCKS; i++) {
+		begin_article(out, "message", asyncapi_blocks[i].key,
+		    asyncapi_blocks[i].name, asyncapi_blocks[i].text);
+		docs_add_schema(out, "What it can be", "",
+		    asyncapi_blocks[i].schema);
 		end_article(out);
 	}
 }
