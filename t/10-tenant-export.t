@@ -115,6 +115,9 @@ FROM generate_series(1, 3) n;
 INSERT INTO partyline.webhook_outbox (tenant_id, stream, seq, webhooks, event,
     payload, at)
 VALUES ($tenant, 'lobby', 1, '{99}', 'custom.none', '{}', now());
+INSERT INTO partyline.stream (tenant_id, name, epoch)
+VALUES ($tenant, 'thread:1', 'e');
+INSERT INTO partyline.thread VALUES ($tenant, 1, 'chat_thread', now(), now());
 INSERT INTO partyline.catalog_due VALUES ($tenant) ON CONFLICT DO NOTHING;
 END
 	return;

@@ -49,6 +49,9 @@ sub past {
 my $id = past($admin, 'first', 1);
 my %part = (id => $id, game => $db->query(
 	"SELECT id FROM partyline.session_game WHERE session_id = $id"));
+$admin->post('/api/webhooks', { name => 'Bot', secret => 'whsec_AAAA',
+	url => 'http://bot.invalid/', events => [] })->{json}{id} == $id
+    or die "no webhook $id\n";
 my %of_admins;
 my @reads = map {
 	my $path = $_->{path} =~ s/\{(\w+)\}/$part{$1}/gr;
