@@ -17,6 +17,7 @@ use POSIX    ();
 use Test::More;
 use T::Client;
 use T::Night;
+use T::Responder;
 use T::Server;
 use T::Table;
 use T::Wait;
@@ -24,10 +25,12 @@ use T::Wait;
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $key  = 'the key of Ann';
 my @rows = grep { $_->{door} eq 'FRONT' } T::Table->rows('operations');
+my $responder = T::Responder->start;
 
 sub started {
 	my (@tenants) = @_;
-	my $server = T::Server->prepare(workers => 3, jwt_secret => 'k' x 32);
+	my $server = T::Server->prepare(workers => 3, jwt_secret => 'k' x 32,
+		outgoing_allow => '127.0.0.0/8');
 	my $do = sub {
 		my $said = $server->partyline(@_, '--set',
 			'database_url=' . $server->db->url);
@@ -38,6 +41,8 @@ sub started {
 	for my $slug (@tenants) {
 		$do->('tenant', 'add', $slug, '--host', "$slug.example")
 		    if $slug ne 'default';
+		$do->('tenant', 'set', $slug,
+			'responder_url=' . $responder->url('/json'));
 		$do->({ in => $key }, 'admin', 'add', '--name', 'Ann',
 			'--key-file', '-', '--tenant', $slug);
 	}

@@ -147,9 +147,11 @@ sub answer {
 	my $has_chunks =
 	    lc($answer{headers}{'transfer-encoding'} // '') eq 'chunked';
 
-	# A stream of events has no end: its first chunk is its body.
+	# A stream of events that was got has no end: its first chunk is its
+	# body. One that was posted for ends.
 	$answer{is_stream} = ($answer{headers}{'content-type'} // '')
-	    =~ m{^text/event-stream};
+	    =~ m{^text/event-stream}
+	    && ($self->{asked}[0] // ['GET'])->[0] eq 'GET';
 	if ($options{to_head} || $status =~ /^(?:1..|204|304)$/) {
 		$answer{body} = '';
 	} elsif ($answer{is_stream}) {
