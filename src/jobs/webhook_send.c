@@ -118,10 +118,6 @@ on_timer(struct delivery *delivery)
 	char digits[5][24];
 	text inputs[5];
 
-	if (delivery->fetch == NULL) {
-		delivery_record(delivery);
-		return;
-	}
 	for (unsigned i = 0; i < 5; i++) {
 		snprintf(digits[i], sizeof digits[i], "%" PRId64, numbers[i]);
 		inputs[i] = text_of(digits[i]);

@@ -51,7 +51,7 @@ test_flag(void)
 	for (unsigned i = 0; i < 4; i++) {
 		wake_before_sleep(segment, i);
 		if (i != 3)
-			wake_listen(segment, i);
+			wake_listen(segment, i, LISTENS_RINGS);
 	}
 	wake_readers_but(segment, 2);
 	for (unsigned i = 0; i < 4; i++) {
