@@ -127,6 +127,11 @@ delivery_settle(struct delivery *delivery, const struct call_row *row)
 			is_known = false;
 		json_in_free(&json);
 	}
+	if (is_known)
+		log_info("a webhook's end had been recorded before",
+		    F("tenant", delivery->tenant),
+		    F("webhook", delivery->webhook),
+		    F("id", (const char *)delivery->message));
 	if (row->status == 200 || is_known) {
 		tell(delivery);
 		delivery_finish(delivery);
