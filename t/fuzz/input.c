@@ -87,6 +87,34 @@ is_array_of_ids(text t, int64_t most)
 	return (count <= most);
 }
 
+/* {game.added,custom.dice}: words that need no quotes, each once. */
+static bool
+is_array_of_events(text t, int64_t most)
+{
+	text rest, one, later, other;
+	int64_t count = 0;
+
+	if (t.len < 2 || t.at[0] != '{' || t.at[t.len - 1] != '}')
+		return (false);
+	rest = text_from(t.at + 1, t.len - 2);
+	for (bool goes_on = rest.len > 0; goes_on; count++) {
+		goes_on = text_cut(rest, ',', &one, &rest);
+		if (one.len == 0)
+			return (false);
+		for (size_t i = 0; i < one.len; i++)
+			if (one.at[i] <= ' ' || one.at[i] >= '\x7f' ||
+			    memchr("\"\\{}", one.at[i], 4) != NULL)
+				return (false);
+		later = rest;
+		for (bool more = goes_on; more;) {
+			more = text_cut(later, ',', &other, &later);
+			if (text_is(one, other))
+				return (false);
+		}
+	}
+	return (count <= most);
+}
+
 static bool
 is_one_of(text t, const char *choices)
 {
@@ -221,6 +249,8 @@ is_fit(const struct op *op, const struct input_row *input, text t)
 		    len <= input->max);
 	case INPUT_ids:
 		return (is_array_of_ids(t, input->max));
+	case INPUT_events:
+		return (is_array_of_events(t, input->max));
 	case INPUT_cursor:
 		return (is_cursor(t));
 	case INPUT_ticket:
