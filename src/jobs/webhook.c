@@ -251,6 +251,7 @@ webhooks_create(struct ground *ground, struct fetcher *fetcher,
 	    WEBHOOKS_MAGIC);
 
 	webhooks->ground = ground;
+	webhooks->loop = ground->loop;
 	webhooks->fetcher = fetcher;
 	webhooks->guard = guard;
 	webhooks->host = host;
@@ -289,7 +290,7 @@ webhooks_destroy(struct webhooks **given)
 		return;
 	object_check(webhooks, WEBHOOKS_MAGIC);
 	must(webhooks->is_stopped);
-	timer_stop(loop_timers(webhooks->ground->loop), &webhooks->look);
+	timer_stop(loop_timers(webhooks->loop), &webhooks->look);
 	DL_FOREACH_SAFE(webhooks->out, delivery, next)
 		delivery_free(delivery);
 	object_free(&webhooks);

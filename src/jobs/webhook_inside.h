@@ -23,6 +23,7 @@ struct webhooks {
 	unsigned	 magic;
 #define WEBHOOKS_MAGIC 0x77686b73
 	struct ground	*ground;
+	struct loop	*loop;		/* is there after the ground, too */
 	struct fetcher	*fetcher;
 	const struct guard *guard;
 	const char	*host;

@@ -46,8 +46,7 @@ delivery_free(struct delivery *delivery)
 {
 	object_check(delivery, DELIVERY_MAGIC);
 	must(delivery->fetch == NULL);
-	timer_stop(loop_timers(delivery->webhooks->ground->loop),
-	    &delivery->timer);
+	timer_stop(loop_timers(delivery->webhooks->loop), &delivery->timer);
 	mem_free(delivery->message);
 	mem_free(delivery->origin);
 	mem_free(delivery->event);
