@@ -40,12 +40,16 @@ sub try_ends {
 		AND id = $delivery";
 	my $retry = $how{retry} // 'NULL';
 	my $gone  = $how{disable} ? "'$how{disable}'" : 'NULL';
+	my $tried = "json_build_object('tenant', 1, 'webhook', $webhook,
+		'delivery', $delivery, 'lease', lease, 'status', $status,
+		'answer', 'said', 'took_ms', 7, 'retry_ms', $retry,
+		'disable', $gone)";
 
 	sql("UPDATE partyline.webhook_delivery SET is_out = true,
 		lease = lease + 1, next_at = now() + interval '1 min'
 		WHERE $key");
-	sql("SELECT api.webhook_done(1, $webhook, $delivery, lease, $status,
-		NULL, 'said', 7, $retry, NULL, $gone, 0, 1000, 'host')
+	sql("SELECT api.webhook_done(json_build_array($tried)::text, 'host',
+		1000, 0, 8)
 		FROM partyline.webhook_delivery WHERE $key");
 	return sql("SELECT state FROM partyline.webhook_delivery WHERE $key");
 }
@@ -163,7 +167,7 @@ sub dice {
 
 	my $stored = $admin->post("/api/sessions/$session/events",
 		{ type => 'custom.dice', data => { n => $n } })->{json};
-	sql('SELECT api.webhook_move(1000)');
+	sql(q{SELECT api.webhook_claim('host', 1000, 0, 0)});
 	return $stored;
 }
 
@@ -254,7 +258,7 @@ subtest 'given up' => sub {
 		ORDER BY seq DESC LIMIT 1"), qr/"type":"webhook\.disabled",.*
 		"data":\{"webhookId":$id,"reason":"410\ Gone"\}\}\z/x,
 		'the lobby is told');
-	sql('SELECT api.webhook_move(1000)');
+	sql(q{SELECT api.webhook_claim('host', 1000, 0, 0)});
 	is($admin->get("$base/$next/deliveries")->{json}[0]{event_type},
 		'webhook.disabled', 'and so is another webhook');
 	dice(5);

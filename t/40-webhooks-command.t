@@ -35,13 +35,14 @@ $admin->post('/api/webhooks', { name => 'Other', secret => 's',
 my $session = $admin->post('/api/sessions', {})->{json}{id};
 $admin->post("/api/sessions/$session/events",
 	{ type => 'custom.dice', data => { n => $_ } }) for 1 .. 3;
-$db->query('SELECT api.webhook_move(100)');
+$db->query(q{SELECT api.webhook_claim('host', 1000, 0, 0)});
 for (1, 2) {
 	$db->query("UPDATE partyline.webhook_delivery SET is_out = true
 		WHERE id = $_");
-	$db->query("SELECT api.webhook_done(1, $id, $_, 0, NULL,
-		'connection refused', NULL, 7, NULL, 60000, NULL, 0, 1000,
-		'host')");
+	$db->query("SELECT api.webhook_done(json_build_array(json_build_object(
+		'tenant', 1, 'webhook', $id, 'delivery', $_, 'lease', 0,
+		'error', 'connection refused', 'took_ms', 7,
+		'pause_ms', 60000))::text, 'host', 1000, 0, 8)");
 }
 
 my $stamp = qr/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/;

@@ -12,7 +12,9 @@ use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(time);
 use T::Client;
+use T::Db;
 use T::Endpoint;
+use T::Line;
 use T::Receiver;
 use T::Server;
 use T::Wait;
@@ -267,6 +269,55 @@ subtest 'a thousand in a row' => sub {
 	$ids{ $_->{path} . $_->{id} }++ for $endpoint->came;
 	is(scalar keys %ids, 1000, 'all came');
 	is(scalar(grep { $_ > 1 } values %ids), 0, 'none twice');
+};
+
+subtest 'an event wakes who sends it' => sub {
+	my $endpoint = T::Endpoint->start;
+	my $server   = server();
+	my $client   = T::Client->new($server);
+	my $session  = $client->post('/api/sessions', {})->{json}{id};
+	my @late;
+
+	$endpoint->hook($server->db, 1, 'x', events => q('{custom.dice}'));
+	for my $nth (1 .. 11) {
+		my $begin = time;
+
+		$client->post("/api/sessions/$session/events",
+			{ type => 'custom.dice', data => { n => $nth } });
+		push @late, ((came_to($endpoint, 'x', $nth))[-1]{at}) - $begin;
+	}
+	my ($median) = (sort { $a <=> $b } @late)[5];
+	cmp_ok($median, '<', 0.06 * ($ENV{T_SLOW} || 1),
+		'nothing waits for the next look');
+	note sprintf 'median %.1f ms', 1000 * $median;
+};
+
+subtest 'its end is recorded, and nobody hears of it' => sub {
+	my $endpoint = T::Endpoint->start;
+	my $receiver = T::Receiver->start;
+	my $db       = T::Db->new;
+	my $line     = T::Line->new($db);
+	my $server   = server(work_lease => '1s', database_url => $line->url);
+	my $count    = 0;
+
+	$endpoint->hook($db, 1, 'x',
+		url => "'" . $receiver->url('/later/0.2') . "'");
+	# What is cut may be the answer to a look, too.
+	ok((wait_until {
+		$endpoint->queue($db, 1, 1);
+		$count++;
+		wait_until { $receiver->requests(qr/later/) >= $count };
+		$line->will('cut');
+		wait_until { states($db, 1) eq "delivered $count" };
+		$line->will('carry');
+		$server->log_text =~ /had been recorded before/;
+	} 60), 'it is told again, and was known');
+	ok((wait_until { $server->count('webhook_delivered') == $count }),
+		'each is counted');
+	is($receiver->requests(qr/later/), $count, 'none was sent twice');
+	is($db->query('SELECT count(*) FROM partyline.webhook_log'), $count,
+		'none is in the log twice');
+	$server->counts(webhook_leases_lost => 0, webhook_out => 0);
 };
 
 subtest 'the jobs process is killed while an endpoint works' => sub {

@@ -59,7 +59,7 @@ check-local: $(test_programs)
 CLEANFILES += $(test_programs) $(test_programs:=.d) $(fuzz_programs) \
 	$(fuzz_programs:=.d)
 # Not the folders themselves: what was built in them would come along.
-EXTRA_DIST += t/README.md t/allowed-skips t/run t/lib t/bench t/browser \
+EXTRA_DIST += t/README.md t/allowed-skips t/run t/lib t/bench t/browser t/npm \
 	t/drive t/fuzz/corpus \
 	$(wildcard $(srcdir)/t/*.t) $(wildcard $(srcdir)/t/unit/*.[ch]) \
 	$(wildcard $(srcdir)/t/fuzz/*.c)

@@ -30,7 +30,8 @@ CREATE TYPE api.ctx AS (
 -- With a status: the answer of that element; body is final JSON. Where
 -- refusal is set, it is the error's name and body its extras (only batched
 -- operations refuse in a row). headers: a JSON object of further headers.
--- Without a status: an event that was stored; body is its envelope.
+-- Without a status: an event that was stored; body is its envelope, and
+-- headers is not NULL where a webhook waits for it.
 CREATE TYPE api.answer AS (
 	element		int,
 	status		int,

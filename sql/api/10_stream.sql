@@ -86,6 +86,7 @@ BEGIN
 	VALUES (ctx.tenant, stream_name, event.seq, type, event.body, moment,
 	    ctx.request_id);
 	IF hooks IS NOT NULL THEN
+		event.headers := '{}';
 		PERFORM api.webhook_queue(ctx, hooks, type, stream_name,
 		    event.seq, moment, data);
 	END IF;

@@ -176,6 +176,7 @@ BEGIN
 	    AS w (request_id, type, data, nth)
 	ORDER BY w.nth
 	RETURNING places[e.seq - first + 1] - 1, NULL::int, e.payload,
-	    e.stream, stream_epoch, e.seq, NULL::text, NULL::text;
+	    e.stream, stream_epoch, e.seq,
+	    CASE WHEN hooks_wait THEN '{}' END, NULL::text;
 END
 $$;

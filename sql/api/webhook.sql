@@ -66,17 +66,12 @@ $$;
 -- The queue, which is locked, goes on at once: it was told something new.
 CREATE FUNCTION api.webhook_wake(queue partyline.webhook_queue)
 RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-	hook partyline.webhook;
 BEGIN
-	SELECT * INTO hook FROM partyline.webhook w
-	WHERE w.tenant_id = queue.tenant_id AND w.id = queue.webhook_id;
-	queue.paused_until := NULL;
 	UPDATE partyline.webhook_queue q SET deliveries = queue.deliveries,
-	    failures = queue.failures, paused_until = NULL,
-	    due_at = api.webhook_due(queue, hook, NULL)
+	    failures = queue.failures, paused_until = NULL
 	WHERE q.tenant_id = queue.tenant_id
 	    AND q.webhook_id = queue.webhook_id;
+	PERFORM api.webhook_plan(ARRAY[queue], NULL);
 END
 $$;
 

@@ -30,6 +30,13 @@ event_put(struct segment *segment, unsigned slot, struct ring_writer *ring,
 	wake_readers_but(segment, slot);
 }
 
+void
+event_queued(struct segment *segment, const struct call_row *row)
+{
+	if (row->is_queued)
+		wake_role(segment, ROLE_JOBS);
+}
+
 static void
 put(struct service *service, struct ring_record *record)
 {
@@ -55,6 +62,7 @@ event_tell(struct service *service, int32_t tenant,
 
 	put(service, &record);
 	feed_committed(service->feed, record.tenant, row, record.told_us);
+	event_queued(service->segment, row);
 	COUNT(events);
 	if (service->conf->log_legacy)
 		legacy_written(row->body);

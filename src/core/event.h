@@ -39,5 +39,7 @@ void	event_say(struct service *service, int32_t tenant, text stream,
 struct ring_record event_record(int32_t tenant, const struct call_row *row);
 void	event_put(struct segment *segment, unsigned slot,
 	    struct ring_writer *ring, struct ring_record *record);
+/* Wakes this host's jobs where they are to send the event to somebody. */
+void	event_queued(struct segment *segment, const struct call_row *row);
 
 #endif

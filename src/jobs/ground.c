@@ -129,6 +129,7 @@ ground_tell(struct ground *ground, int32_t tenant,
 	if (FAULT(writer_dies_before_ring))
 		raise(SIGKILL);
 	event_put(ground->segment, ground->slot, &ground->ring, &record);
+	event_queued(ground->segment, row);
 	COUNT(events);
 	if (ground->conf->log_legacy)
 		legacy_written(row->body);

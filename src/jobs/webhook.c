@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking for deliveries that are due, as many as there is room for.
+ * Looking for deliveries that are due, as many as there is room for, and
+ * saying how those ended that were. One call at a time does both, so that
+ * what ends while it is on its way goes together in the next.
  */
 #include "jobs/webhook_inside.h"
 
@@ -17,6 +19,7 @@
 #include "plat/loop.h"
 
 #define BUSY_MS 20		/* another one is just at it */
+#define NEWS_MS 10		/* between looks for what is new */
 
 static unsigned
 room(const struct webhooks *webhooks)
@@ -31,7 +34,8 @@ webhooks_look_in(struct webhooks *webhooks, int64_t ms)
 {
 	struct timer *look = &webhooks->look;
 
-	if (webhooks->is_stopped || webhooks->is_claiming)
+	if (webhooks->is_asking ||
+	    (webhooks->is_stopped && webhooks->ended == NULL))
 		return;
 	if (!timer_is_set(look) || look->due_ms > clock_ms() + ms)
 		timer_set(loop_timers(webhooks->ground->loop), look, ms);
@@ -44,10 +48,32 @@ webhooks_have_room(struct webhooks *webhooks)
 		webhooks_look_in(webhooks, 0);
 }
 
-bool
-webhooks_may_go_on(const struct webhooks *webhooks)
+void
+webhooks_record(struct webhooks *webhooks, struct delivery *delivery)
 {
-	return (!webhooks->is_stopped && !webhooks->has_more);
+	delivery->ended_next = NULL;
+	*webhooks->ended_end = delivery;
+	webhooks->ended_end = &delivery->ended_next;
+	webhooks_look_in(webhooks, webhooks->is_failing ?
+	    WEBHOOK_RETRY_MS : 0);
+}
+
+/* At once, but not for each of many. */
+static void
+look_for_news(struct webhooks *webhooks)
+{
+	int64_t ms = webhooks->asked_ms + NEWS_MS - clock_ms();
+
+	if (webhooks->has_news && !webhooks->is_failing)
+		webhooks_look_in(webhooks, ms > 0 ? ms : 0);
+}
+
+void
+webhooks_news(struct webhooks *webhooks)
+{
+	object_check(webhooks, WEBHOOKS_MAGIC);
+	webhooks->has_news = true;
+	look_for_news(webhooks);
 }
 
 /* The last row. false: it is none. */
@@ -61,30 +87,37 @@ read_end(struct webhooks *webhooks, text body, int64_t *wait_ms_out)
 	*wait_ms_out = WEBHOOK_LOOK_MS;
 	webhooks->has_more = is_fine && rows >= webhooks->asked;
 	least = rows > 0 ? 0 : BUSY_MS;
+	/* Another host may be moving what the news were of. */
+	if (rows == 0 && webhooks->had_news)
+		*wait_ms_out = BUSY_MS;
 	if (webhooks->has_more)
 		*wait_ms_out = 0;
 	else if (is_fine && json_in_int(json, "wait_ms", &wait_ms) &&
-	    wait_ms < WEBHOOK_LOOK_MS)
+	    wait_ms < *wait_ms_out)
 		*wait_ms_out = wait_ms > least ? wait_ms : least;
 	json_in_free(&json);
 	return (is_fine);
 }
 
+/* Events, a row for each end, what is to be sent, the last row. */
 static bool
 take(struct webhooks *webhooks, const struct db_answer *answer,
     int64_t *wait_ms_out)
 {
+	unsigned told = 0;
 	bool has_end = false, is_fine = true;
 	struct call_row row;
 
-	if (answer->result != DB_ROWS)
-		return (false);
-	if (db_rows(answer) > 1 && FAULT(webhook_dies_claimed))
-		raise(SIGKILL);
 	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row) || row.is_event)
+		if (!call_row_read(answer, i, &row))
 			return (false);
-		if (row.status == 201)
+		if (row.is_event)
+			ground_tell(webhooks->ground, (int32_t)row.element,
+			    &row);
+		else if (told < webhooks->told_count) {
+			delivery_settle(webhooks->told[told], &row);
+			webhooks->told[told++] = NULL;
+		} else if (row.status == 201)
 			is_fine &= delivery_begin(webhooks, row.body);
 		else
 			has_end = read_end(webhooks, row.body,
@@ -93,46 +126,65 @@ take(struct webhooks *webhooks, const struct db_answer *answer,
 	return (has_end && is_fine);
 }
 
+static bool
+hear(struct webhooks *webhooks, const struct db_answer *answer,
+    int64_t *wait_ms_out)
+{
+	bool is_fine;
+
+	if (answer->result == DB_UNKNOWN)
+		ground_sweep(webhooks->ground);
+	if (answer->result != DB_ROWS) {
+		webhooks_keep_ended(webhooks);
+		return (false);
+	}
+	if (webhooks->told_count > 0 && FAULT(webhook_dies_recorded))
+		raise(SIGKILL);
+	if (db_rows(answer) > webhooks->told_count + 1 &&
+	    FAULT(webhook_dies_claimed))
+		raise(SIGKILL);
+	is_fine = take(webhooks, answer, wait_ms_out);
+	webhooks_keep_ended(webhooks);
+	return (is_fine);
+}
+
 static void
-on_claim(void *me, const struct db_answer *answer)
+on_answer(void *me, const struct db_answer *answer)
 {
 	struct webhooks *webhooks = object_cast(struct webhooks,
 	    WEBHOOKS_MAGIC, me);
 	int64_t wait_ms = WEBHOOK_RETRY_MS;
 
-	webhooks->is_claiming = false;
-	ground_say(&webhooks->is_failing, !take(webhooks, answer, &wait_ms));
+	ground_say(&webhooks->is_failing, !hear(webhooks, answer, &wait_ms));
+	webhooks->is_asking = false;
+	if (webhooks->ground->is_closing)
+		return;
 	if (webhooks->is_failing)
 		wait_ms = WEBHOOK_RETRY_MS;
+	else if (webhooks->ended != NULL)
+		wait_ms = 0;
 	/* Where there is no room, whoever ends looks. */
-	if (room(webhooks) > 0)
+	if (room(webhooks) > 0 || webhooks->ended != NULL)
 		webhooks_look_in(webhooks, wait_ms);
 	else
 		webhooks->has_more = true;
+	look_for_news(webhooks);
 }
 
+/* How long a lease is, how many more, how many of them for one endpoint. */
 static void
-claim(struct webhooks *webhooks)
+write_numbers(const struct webhooks *webhooks, char digits[3][24],
+    text inputs[3])
 {
 	const struct conf *conf = webhooks->ground->conf;
-	const int64_t numbers[3] = { conf->work_lease, room(webhooks),
-	    webhook_each(room(webhooks),
-	    (unsigned)conf->webhook_per_endpoint) };
-	text inputs[4] = { text_of(webhooks->host) };
-	char digits[3][24];
+	unsigned most = webhooks->asked;
+	const int64_t numbers[3] = { conf->work_lease, most,
+	    webhook_each(most, (unsigned)conf->webhook_per_endpoint) };
 
-	if (room(webhooks) == 0) {
-		webhooks->has_more = true;
-		return;
-	}
 	for (unsigned i = 0; i < 3; i++) {
-		snprintf(digits[i], sizeof digits[i], "%" PRId64, numbers[i]);
-		inputs[i + 1] = text_of(digits[i]);
+		snprintf(digits[i], 24, "%" PRId64, numbers[i]);
+		inputs[i] = text_of(digits[i]);
 	}
-	webhooks->is_claiming = true;
-	webhooks->asked = room(webhooks);
-	ground_ask(webhooks->ground, FUNCTION_webhook_claim, inputs, 4,
-	    on_claim, webhooks);
 }
 
 static void
@@ -142,10 +194,38 @@ on_left(void *me, const struct db_answer *answer)
 	    WEBHOOKS_MAGIC, me);
 	bool is_done = answer->result == DB_ROWS;
 
-	webhooks->is_claiming = false;
+	webhooks->is_asking = false;
 	webhooks->has_left = is_done;
 	ground_say(&webhooks->is_failing, !is_done);
 	webhooks_look_in(webhooks, is_done ? 0 : WEBHOOK_RETRY_MS);
+}
+
+static void
+ask(struct webhooks *webhooks)
+{
+	struct buf ended;
+	text inputs[5];
+	char digits[3][24];
+
+	buf_init(&ended, BUF_NO_LIMIT);
+	webhooks_write_ended(webhooks, &ended);
+	/* Those that ended make room for as many. */
+	webhooks->asked = webhooks->is_stopped ? 0 :
+	    room(webhooks) + webhooks->told_count;
+	webhooks->is_asking = true;
+	webhooks->asked_ms = clock_ms();
+	webhooks->had_news = webhooks->has_news;
+	webhooks->has_news = false;
+	inputs[0] = buf_text(&ended);
+	inputs[1] = text_of(webhooks->host);
+	write_numbers(webhooks, digits, inputs + 2);
+	if (webhooks->told_count > 0)
+		ground_ask(webhooks->ground, FUNCTION_webhook_done, inputs,
+		    5, on_answer, webhooks);
+	else
+		ground_ask(webhooks->ground, FUNCTION_webhook_claim,
+		    inputs + 1, 4, on_answer, webhooks);
+	buf_fini(&ended);
 }
 
 static void
@@ -153,13 +233,14 @@ on_look(struct webhooks *webhooks)
 {
 	text host = text_of(webhooks->host);
 
-	if (webhooks->has_left) {
-		claim(webhooks);
-		return;
-	}
-	webhooks->is_claiming = true;
-	ground_ask(webhooks->ground, FUNCTION_webhook_leave_all, &host, 1,
-	    on_left, webhooks);
+	if (!webhooks->has_left) {
+		webhooks->is_asking = true;
+		ground_ask(webhooks->ground, FUNCTION_webhook_leave_all,
+		    &host, 1, on_left, webhooks);
+	} else if (webhooks->ended != NULL || room(webhooks) > 0)
+		ask(webhooks);
+	else
+		webhooks->has_more = true;
 }
 
 struct webhooks *
@@ -170,9 +251,11 @@ webhooks_create(struct ground *ground, struct fetcher *fetcher,
 	    WEBHOOKS_MAGIC);
 
 	webhooks->ground = ground;
+	webhooks->loop = ground->loop;
 	webhooks->fetcher = fetcher;
 	webhooks->guard = guard;
 	webhooks->host = host;
+	webhooks->ended_end = &webhooks->ended;
 	webhook_plan_init(&webhooks->plan, ground->conf);
 	timer_init(&webhooks->look, on_look, webhooks);
 	webhooks_look_in(webhooks, 0);
@@ -184,14 +267,16 @@ webhooks_stop(struct webhooks *webhooks)
 {
 	object_check(webhooks, WEBHOOKS_MAGIC);
 	webhooks->is_stopped = true;
-	timer_stop(loop_timers(webhooks->ground->loop), &webhooks->look);
+	if (webhooks->ended == NULL)
+		timer_stop(loop_timers(webhooks->ground->loop),
+		    &webhooks->look);
 }
 
 bool
 webhooks_are_idle(const struct webhooks *webhooks)
 {
 	object_check(webhooks, WEBHOOKS_MAGIC);
-	return (webhooks->out == NULL && !webhooks->is_claiming);
+	return (webhooks->out == NULL && !webhooks->is_asking);
 }
 
 void
@@ -205,6 +290,7 @@ webhooks_destroy(struct webhooks **given)
 		return;
 	object_check(webhooks, WEBHOOKS_MAGIC);
 	must(webhooks->is_stopped);
+	timer_stop(loop_timers(webhooks->loop), &webhooks->look);
 	DL_FOREACH_SAFE(webhooks->out, delivery, next)
 		delivery_free(delivery);
 	object_free(&webhooks);

@@ -3,9 +3,9 @@
  * Delivering webhooks. What is to be sent stands in rows, each endpoint's in
  * a queue of its own; here is only what is on its way.
  *
- *	webhook_claim ──> request ──> answer ──> webhook_done ─┐
- *	   ^	 ^	     │ (webhook_hold)		       │ (one more)
- *	   │	 └───────────│─────────────────────────────────┘
+ *	webhook_claim ──> request ──> answer ──> webhook_done
+ *	   ^	 ^	     │ (webhook_hold)	    │ (what is due then)
+ *	   │	 └───────────│──────────────────────┘
  *	   └── look	     └ stopped ──> webhook_leave
  *
  * Holds always:
@@ -18,8 +18,9 @@
  *     the same webhook-id. Once a success is recorded it is not.
  *  3. What is on its way is bounded by webhook_at_once, and one endpoint has
  *     at most half of what is left of that. Whatever waits, waits in rows.
- *  4. A due delivery is looked for WEBHOOK_LOOK_MS after the last look at the
- *     latest.
+ *  4. What an event of this host left is looked for at once: whoever told of
+ *     the event wakes this process. A due delivery is looked for
+ *     WEBHOOK_LOOK_MS after the last look at the latest.
  *
  *	webhooks = webhooks_create(ground, fetcher, guard, segment->host);
  *	...
@@ -41,6 +42,8 @@ struct webhooks;
 struct webhooks	*webhooks_create(struct ground *ground,
 		    struct fetcher *fetcher, const struct guard *guard,
 		    const char *host);
+/* There is something to be sent, on this host. */
+void		 webhooks_news(struct webhooks *webhooks);
 /* Nothing more is claimed; what was sent is waited for and recorded. */
 void		 webhooks_stop(struct webhooks *webhooks);
 bool		 webhooks_are_idle(const struct webhooks *webhooks);

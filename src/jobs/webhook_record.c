@@ -11,6 +11,7 @@
 #include "base/conf.h"
 #include "base/count.h"
 #include "base/fault.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "core/json.h"
@@ -113,109 +114,110 @@ tell(const struct delivery *delivery)
 	tell_failure(delivery);
 }
 
-/* The last row, after which others may come up. */
-static void
-plan_look(struct webhooks *webhooks, text body)
+void
+delivery_settle(struct delivery *delivery, const struct call_row *row)
 {
-	struct json_object *json = json_in_read(body);
-	int64_t wait_ms;
+	struct json_object *json = NULL;
+	bool is_known = false;
 
-	if (json != NULL && json_in_int(json, "wait_ms", &wait_ms) &&
-	    wait_ms < WEBHOOK_LOOK_MS)
-		webhooks_look_in(webhooks, wait_ms > 0 ? wait_ms : 0);
-	json_in_free(&json);
-}
-
-/* What follows in its queue takes its place. */
-static bool
-begin_next(struct webhooks *webhooks, const struct db_answer *answer)
-{
-	bool has_next = false;
-	struct call_row row;
-
-	for (unsigned i = 0; i < db_rows(answer); i++)
-		if (call_row_read(answer, i, &row) && !row.is_event &&
-		    row.status == 201)
-			has_next |= delivery_begin(webhooks, row.body);
-	return (has_next);
-}
-
-static void
-take(struct delivery *delivery, const struct db_answer *answer)
-{
-	struct webhooks *webhooks = delivery->webhooks;
-	struct call_row row;
-
-	for (unsigned i = 0; i + 1 < db_rows(answer); i++)
-		if (call_row_read(answer, i, &row) && row.is_event)
-			ground_tell(webhooks->ground, (int32_t)row.element,
-			    &row);
-	if (db_rows(answer) == 0 ||
-	    !call_row_read(answer, db_rows(answer) - 1, &row)) {
-		delivery_lose(delivery);
-		return;
+	/* It was written before, and we did not hear of it. */
+	if (row->status == 409) {
+		json = json_in_read(row->body);
+		if (json == NULL || !json_in_bool(json, "known", &is_known))
+			is_known = false;
+		json_in_free(&json);
 	}
-	if (row.status == 409) {
-		delivery_lose(delivery);
-		return;
-	}
-	tell(delivery);
-	delivery_finish(delivery);
-	if (!begin_next(webhooks, answer))
-		plan_look(webhooks, row.body);
-}
-
-static void
-on_recorded(void *me, const struct db_answer *answer)
-{
-	struct delivery *delivery = object_cast(struct delivery,
-	    DELIVERY_MAGIC, me);
-	struct webhooks *webhooks = delivery->webhooks;
-
-	if (answer->result == DB_ROWS && FAULT(webhook_dies_recorded))
-		raise(SIGKILL);
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(webhooks->ground);
-	ground_say(&webhooks->is_failing, answer->result != DB_ROWS);
-	if (answer->result == DB_ROWS)
-		take(delivery, answer);
-	else if (webhooks->ground->is_closing)
+	if (is_known)
+		log_info("a webhook's end had been recorded before",
+		    F("tenant", delivery->tenant),
+		    F("webhook", delivery->webhook),
+		    F("id", (const char *)delivery->message));
+	if (row->status == 200 || is_known) {
+		tell(delivery);
 		delivery_finish(delivery);
-	else
-		timer_set(loop_timers(webhooks->ground->loop),
-		    &delivery->timer, WEBHOOK_RETRY_MS);
+	} else
+		delivery_lose(delivery);
+}
+
+static void
+write_one(const struct delivery *delivery, struct json_out *out)
+{
+	const struct webhook_verdict *verdict = &delivery->verdict;
+
+	json_object_begin(out);
+	json_key(out, "tenant");
+	json_int(out, delivery->tenant);
+	json_key(out, "webhook");
+	json_int(out, delivery->webhook);
+	json_key(out, "delivery");
+	json_int(out, delivery->id);
+	json_key(out, "lease");
+	json_int(out, delivery->lease);
+	if (delivery->status > 0) {
+		json_key(out, "status");
+		json_int(out, delivery->status);
+	}
+	if (verdict->outcome != WEBHOOK_DELIVERED) {
+		json_key(out, "error");
+		json_text_of(out, verdict->why);
+	}
+	if (delivery->answer != NULL) {
+		json_key(out, "answer");
+		json_text_of(out, delivery->answer);
+	}
+	json_key(out, "took_ms");
+	json_int(out, delivery->us / 1000);
+	if (verdict->outcome == WEBHOOK_AGAIN) {
+		json_key(out, "retry_ms");
+		json_int(out, verdict->retry_ms);
+	}
+	if (verdict->pause_ms > 0) {
+		json_key(out, "pause_ms");
+		json_int(out, verdict->pause_ms);
+	}
+	if (verdict->outcome == WEBHOOK_GONE) {
+		json_key(out, "disable");
+		json_text_of(out, verdict->disabled_for);
+	}
+	json_object_end(out);
 }
 
 void
-delivery_record(struct delivery *delivery)
+webhooks_write_ended(struct webhooks *webhooks, struct buf *out)
 {
-	struct webhooks *webhooks = delivery->webhooks;
-	const struct webhook_verdict *verdict = &delivery->verdict;
-	bool is_fine = verdict->outcome == WEBHOOK_DELIVERED;
-	char digits[NUMBERS + 6][24];
-	text inputs[14] = { TEXT_NONE };
+	struct json_out json;
 
-	write_key(delivery, digits, inputs);
-	if (delivery->status > 0)
-		write_number(delivery->status, digits[4], &inputs[4]);
-	if (!is_fine)
-		inputs[5] = text_of(verdict->why);
-	if (delivery->answer != NULL)
-		inputs[6] = text_of(delivery->answer);
-	write_number(delivery->us / 1000, digits[5], &inputs[7]);
-	if (verdict->outcome == WEBHOOK_AGAIN)
-		write_number(verdict->retry_ms, digits[6], &inputs[8]);
-	if (verdict->pause_ms > 0)
-		write_number(verdict->pause_ms, digits[7], &inputs[9]);
-	if (verdict->outcome == WEBHOOK_GONE)
-		inputs[10] = text_of(verdict->disabled_for);
-	write_number(is_fine && webhooks_may_go_on(webhooks), digits[8],
-	    &inputs[11]);
-	write_number(webhooks->ground->conf->work_lease, digits[9],
-	    &inputs[12]);
-	inputs[13] = text_of(webhooks->host);
-	ground_ask(webhooks->ground, FUNCTION_webhook_done, inputs, 14,
-	    on_recorded, delivery);
+	must(webhooks->told_count == 0);
+	json_out_init(&json, out);
+	json_array_begin(&json);
+	while (webhooks->ended != NULL &&
+	    webhooks->told_count < WEBHOOK_TOLD_MAX) {
+		struct delivery *delivery = webhooks->ended;
+
+		webhooks->ended = delivery->ended_next;
+		write_one(delivery, &json);
+		webhooks->told[webhooks->told_count++] = delivery;
+	}
+	if (webhooks->ended == NULL)
+		webhooks->ended_end = &webhooks->ended;
+	json_array_end(&json);
+}
+
+/* Before those that ended since. */
+void
+webhooks_keep_ended(struct webhooks *webhooks)
+{
+	while (webhooks->told_count > 0) {
+		struct delivery *delivery =
+		    webhooks->told[--webhooks->told_count];
+
+		if (delivery == NULL)
+			continue;
+		if (webhooks->ended == NULL)
+			webhooks->ended_end = &delivery->ended_next;
+		delivery->ended_next = webhooks->ended;
+		webhooks->ended = delivery;
+	}
 }
 
 void
@@ -246,5 +248,5 @@ delivery_judge(struct delivery *delivery, const struct fetch_end *end)
 		buf_add_string(&answer, "");
 		delivery->answer = buf_take(&answer);
 	}
-	delivery_record(delivery);
+	webhooks_record(delivery->webhooks, delivery);
 }

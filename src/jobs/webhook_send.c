@@ -46,8 +46,7 @@ delivery_free(struct delivery *delivery)
 {
 	object_check(delivery, DELIVERY_MAGIC);
 	must(delivery->fetch == NULL);
-	timer_stop(loop_timers(delivery->webhooks->ground->loop),
-	    &delivery->timer);
+	timer_stop(loop_timers(delivery->webhooks->loop), &delivery->timer);
 	mem_free(delivery->message);
 	mem_free(delivery->origin);
 	mem_free(delivery->event);
@@ -118,10 +117,6 @@ on_timer(struct delivery *delivery)
 	char digits[5][24];
 	text inputs[5];
 
-	if (delivery->fetch == NULL) {
-		delivery_record(delivery);
-		return;
-	}
 	for (unsigned i = 0; i < 5; i++) {
 		snprintf(digits[i], sizeof digits[i], "%" PRId64, numbers[i]);
 		inputs[i] = text_of(digits[i]);

@@ -75,7 +75,7 @@ struct slot {
 	_Atomic uint32_t	generation;
 	_Atomic int32_t		pid;
 	_Atomic uint32_t	is_sleeping;	/* wake it by its eventfd */
-	_Atomic uint32_t	listens;	/* it reads the rings */
+	_Atomic uint32_t	listens;	/* enum listens, of wake.h */
 	_Atomic uint32_t	has_news;	/* since it last took them */
 	_Atomic uint32_t	is_draining;
 	_Atomic uint32_t	has_finished;	/* writes nothing any more */

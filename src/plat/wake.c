@@ -77,13 +77,13 @@ wake_if_asleep(struct segment *segment, unsigned slot)
 	COUNT(ring_wakes);
 }
 
-/* The same, of news: only who reads rings, and told before he is woken. */
+/* The same, of news: only who listens so much, and told before he is woken. */
 static void
-tell_news(struct segment *segment, unsigned slot)
+tell_news(struct segment *segment, unsigned slot, enum listens least)
 {
 	struct slot *one = &segment->slots[slot];
 
-	if (atomic_load_explicit(&one->listens, memory_order_relaxed) == 0)
+	if (atomic_load_explicit(&one->listens, memory_order_relaxed) < least)
 		return;
 	if (atomic_load_explicit(&one->has_news, memory_order_relaxed) == 0)
 		atomic_store(&one->has_news, 1);
@@ -105,7 +105,7 @@ wake_readers_but(struct segment *segment, unsigned slot)
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < segment->slots_count; i++)
 		if (i != slot)
-			tell_news(segment, i);
+			tell_news(segment, i, LISTENS_RINGS);
 }
 
 void
@@ -115,14 +115,14 @@ wake_role(struct segment *segment, enum role role)
 	for (unsigned i = 0; i < segment->slots_count; i++)
 		if (atomic_load_explicit(&segment->slots[i].role,
 		    memory_order_relaxed) == role)
-			tell_news(segment, i);
+			tell_news(segment, i, LISTENS_ROLE);
 }
 
 void
-wake_listen(struct segment *segment, unsigned slot)
+wake_listen(struct segment *segment, unsigned slot, enum listens listens)
 {
 	must(slot < segment->slots_count);
-	atomic_store(&segment->slots[slot].listens, 1);
+	atomic_store(&segment->slots[slot].listens, listens);
 }
 
 bool

@@ -25,8 +25,13 @@ void	wake_close(void);
 int	wake_fd(unsigned slot);		/* does not block */
 void	wake_slot(struct segment *segment, unsigned slot);
 
-/* Who reads rings says so once; then who wrote to one tells him. */
-void	wake_listen(struct segment *segment, unsigned slot);
+/*
+ * Who reads rings says so once; then who wrote to one tells him. Who only
+ * wants to hear what his role is told, too.
+ */
+enum listens { LISTENS_NOT, LISTENS_ROLE, LISTENS_RINGS };
+void	wake_listen(struct segment *segment, unsigned slot,
+	    enum listens listens);
 void	wake_readers_but(struct segment *segment, unsigned slot);
 /* The same for who has such a role: what he looks at has changed. */
 void	wake_role(struct segment *segment, enum role role);

@@ -188,7 +188,8 @@ child_run(struct child_self *self)
 	if (!self->acts->begin(self))
 		exit(EX_UNAVAILABLE);
 	if (self->acts->news != NULL)
-		wake_listen(self->segment, self->slot);
+		wake_listen(self->segment, self->slot,
+		    self->acts->is_told_only ? LISTENS_ROLE : LISTENS_RINGS);
 	self->ready_by_ms = clock_ms() + READY_MOST_MS;
 	say_when_ready(self);
 	while (!self->is_draining || (!self->acts->has_finished(self) &&

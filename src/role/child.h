@@ -33,8 +33,12 @@ struct role_acts {
 	/* ACCEPT and RELEASE; fd is the role's. */
 	void	(*accept)(struct child_self *self,
 		    const struct channel_message *message, int fd);
-	/* Other processes wrote to their rings; NULL: nobody here reads. */
+	/*
+	 * Other processes wrote to their rings, or told this role; NULL:
+	 * nobody here listens.
+	 */
 	void	(*news)(struct child_self *self);
+	bool	is_told_only;	/* of rings it hears nothing */
 	/* Start to finish; then whether all is finished. */
 	void	(*drain)(struct child_self *self);
 	bool	(*has_finished)(struct child_self *self);

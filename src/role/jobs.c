@@ -56,6 +56,13 @@ jobs_begin(struct child_self *self)
 	return (true);
 }
 
+/* Nobody else tells it anything: it reads no rings. */
+static void
+jobs_news(struct child_self *self)
+{
+	webhooks_news(jobs_of(self)->webhooks);
+}
+
 static void
 jobs_drain(struct child_self *self)
 {
@@ -97,5 +104,6 @@ jobs_end(struct child_self *self)
 }
 
 const struct role_acts jobs_acts = { .begin = jobs_begin,
+    .news = jobs_news, .is_told_only = true,
     .drain = jobs_drain, .has_finished = jobs_has_finished,
     .end = jobs_end };

@@ -100,6 +100,8 @@ call_row_read(const struct db_answer *answer, unsigned row,
 	    .stream = db_field(answer, row, 3),
 	    .epoch = db_field(answer, row, 4),
 	    .is_live = status.at == NULL && seq.at == NULL,
+	    .is_queued = status.at == NULL &&
+	    db_field(answer, row, 6).at != NULL,
 	    .headers = db_field(answer, row, 6),
 	    .refusal = db_field(answer, row, 7) };
 	if (!read_number(db_field(answer, row, 0), 0, INT32_MAX, &element))

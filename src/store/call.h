@@ -71,6 +71,7 @@ struct call_row {
 					 * answer where it tells of a stream */
 	text		epoch;
 	bool		is_live;	/* an event that has no number */
+	bool		is_queued;	/* an event that a webhook waits for */
 	uint64_t	seq;		/* of an answer: the stream's head */
 };
 

@@ -65,8 +65,8 @@ FUNCTION(turn_say, FLEET, WITHOUT, 8,
     "Tells what a responder said, and that it is still at it.")
 FUNCTION(webhook_claim, FLEET, WITHOUT, 4,
     "Leases for deliveries of webhooks that are due, with what is to be sent.")
-FUNCTION(webhook_done, FLEET, WITHOUT, 14,
-    "What a delivery came to, and more of the same endpoint.")
+FUNCTION(webhook_done, FLEET, WITHOUT, 5,
+    "What deliveries came to, and leases for more.")
 FUNCTION(webhook_hold, FLEET, WITHOUT, 5,
     "Lets the lease of a delivery that waits begin anew.")
 FUNCTION(webhook_leave, FLEET, WITHOUT, 4,

@@ -40,6 +40,16 @@ BEGIN
 	    most, width)) c WHERE c.status = 201 ORDER BY 1, 2;
 END
 $$;
+CREATE FUNCTION t.tried(webhook bigint, delivery bigint, lease bigint,
+    status int, retry_ms int DEFAULT NULL, pause_ms int DEFAULT NULL,
+    disable text DEFAULT NULL)
+RETURNS json LANGUAGE sql AS $$
+	SELECT json_build_object('tenant', 1, 'webhook', webhook,
+	    'delivery', delivery, 'lease', lease, 'status', status,
+	    'error', CASE WHEN status IS NULL THEN 'connection refused' END,
+	    'answer', 'said', 'took_ms', 5, 'retry_ms', retry_ms,
+	    'pause_ms', pause_ms, 'disable', disable)
+$$;
 -- The outcome, and how many further ones came.
 CREATE FUNCTION t.done(webhook bigint, delivery bigint, lease bigint,
     status int, retry_ms int DEFAULT NULL, pause_ms int DEFAULT NULL,
@@ -50,10 +60,10 @@ BEGIN
 	    d.status::text)) FILTER (WHERE d.status <> 201),
 	    nullif(count(*) FILTER (WHERE d.status = 201), 0),
 	    max(d.body::json->>'type'))
-	FROM t.fleet(format('api.webhook_done(1, %s, %s, %s, %L, %L, %L, 5, '
-	    '%L, %L, %L, %s, 60000, %L)', webhook, delivery, lease, status,
-	    CASE WHEN status IS NULL THEN 'connection refused' END, 'said',
-	    retry_ms, pause_ms, disable, more, 'host-a')) d);
+	FROM t.fleet(format('api.webhook_done(%L, %L, 60000, %s, 8)',
+	    json_build_array(t.tried(webhook, delivery, lease, status,
+	    retry_ms, pause_ms, disable)), 'host-a', more)) d
+	WHERE d.body::json->'rows' IS NULL);
 END
 $$;
 CREATE FUNCTION t.wait()

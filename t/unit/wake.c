@@ -51,7 +51,7 @@ test_flag(void)
 	for (unsigned i = 0; i < 4; i++) {
 		wake_before_sleep(segment, i);
 		if (i != 3)
-			wake_listen(segment, i);
+			wake_listen(segment, i, LISTENS_RINGS);
 	}
 	wake_readers_but(segment, 2);
 	for (unsigned i = 0; i < 4; i++) {
@@ -60,6 +60,22 @@ test_flag(void)
 		ok(!wake_take_news(segment, i));
 		wake_after_sleep(segment, i);
 	}
+
+	test("who listens to its role alone hears nothing of rings");
+	wake_before_sleep(segment, 3);
+	wake_listen(segment, 3, LISTENS_ROLE);
+	atomic_store(&segment->slots[3].role, ROLE_JOBS);
+	wake_readers_but(segment, 2);
+	ok(!was_woken(3, 0));
+	ok(!wake_take_news(segment, 3));
+	wake_role(segment, ROLE_JOBS);
+	ok(was_woken(3, 0));
+	ok(wake_take_news(segment, 3));
+	wake_after_sleep(segment, 3);
+	wake_listen(segment, 3, LISTENS_NOT);
+	atomic_store(&segment->slots[3].role, ROLE_NONE);
+	for (unsigned i = 0; i < 3; i++)
+		wake_take_news(segment, i);
 
 	test("who is awake is told, and not woken");
 	wake_readers_but(segment, 2);
