@@ -115,6 +115,8 @@ FROM generate_series(1, 3) n;
 INSERT INTO partyline.webhook_outbox (tenant_id, stream, seq, webhooks, event,
     payload, at)
 VALUES ($tenant, 'lobby', 1, '{99}', 'custom.none', '{}', now());
+INSERT INTO partyline.thread (tenant_id, id, name, created_at, active_at, told)
+VALUES ($tenant, 1, 'talk', now(), now(), 7) ON CONFLICT DO NOTHING;
 INSERT INTO partyline.catalog_due VALUES ($tenant) ON CONFLICT DO NOTHING;
 END
 	return;

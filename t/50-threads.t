@@ -318,7 +318,8 @@ subtest 'who is where' => sub {
 
 	register($_, 'seen') for @sockets;
 	answer($sockets[0], 'ping', { client_info => { a => [1] } });
-	my $seen = debug($server, "thread-sessions?thread_id=seen&api_key=$key");
+	my $seen = debug($server,
+		"thread-sessions?thread_id=seen&api_key=$key");
 	is($seen->{json}{active_session_count}, 3, 'over workers');
 	is_deeply([sort map { $_->{session_id} }
 		@{ $seen->{json}{active_sessions} }],

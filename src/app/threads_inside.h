@@ -61,8 +61,9 @@ struct threads_seat {
 	struct threads_thread *thread;		/* NULL: it is asked for */
 	enum threads_purpose purpose;
 	int32_t		 tenant;
+	unsigned	 tries;		/* to enter */
 	int64_t		 waiting;	/* as it was said */
-	int64_t		 left;		/* of them, to be told: its claim */
+	int64_t		 left;		/* to be told: its claim */
 	char		 sid[SOCKETIO_SID_LEN];
 	struct subscription sub;
 	size_t		 name_len;
@@ -85,8 +86,9 @@ struct threads_session {
 	char		*user;
 	char		*info;		/* JSON */
 	int64_t		 active_ms;	/* monotonic */
-	int64_t		 connected_at, active_at, ping_at, server_ping_at,
-			 pong_at, request_at, yield_at;
+	int64_t		 connected_at, active_at, ping_at;
+	int64_t		 server_ping_at, pong_at;	/* system_ping */
+	int64_t		 request_at, yield_at;
 };
 
 struct threads {
@@ -131,6 +133,12 @@ void	threads_thread_give(struct threads_thread *thread);
 /* Of the epoch that it has, or of a new one. */
 void	threads_thread_told(struct threads_thread *thread, text epoch,
 	    uint64_t seq, bool has_to_report);
+/* What any worker of this host told, reported or not; 0: it is not known. */
+uint64_t threads_told_here(const struct threads *threads, int32_t tenant,
+	    text stream, text epoch);
+void	threads_call_told(struct threads *threads, int32_t tenant,
+	    text stream, text epoch, uint64_t seq, text sid,
+	    void (*on_answer)(void *, const struct db_answer *), void *me);
 /* The claim of that socket is not needed any more. */
 void	threads_release(struct threads *threads, int32_t tenant,
 	    text stream, text epoch, uint64_t seq, text sid);

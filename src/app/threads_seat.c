@@ -14,6 +14,7 @@
 #include "plat/segment.h"
 
 #define ME_SIZE 64
+#define TRIES_MOST 2
 
 static struct threads_seat *
 seat_of(struct subscription *sub)
@@ -319,9 +320,11 @@ static const struct subscription_acts acts = { on_deliver, on_subscribed,
 
 /* --- its beginning ----------------------------------------------------- */
 
-/* What this worker told since the last report that was stored is told. */
+static void	ask(struct threads_seat *seat);
+
 static void
-join(struct threads_seat *seat, const struct call_row *row, int64_t waiting)
+join(struct threads_seat *seat, const struct call_row *row, uint64_t told,
+    int64_t waiting)
 {
 	struct threads *threads = seat->threads;
 	struct threads_thread *thread = threads_thread_get(threads,
@@ -329,9 +332,8 @@ join(struct threads_seat *seat, const struct call_row *row, int64_t waiting)
 	struct cursor cursor = { CURSOR_PAIR, row->seq, row->epoch };
 
 	seat->thread = thread;
-	if (text_is(row->epoch, text_from(thread->epoch,
-	    thread->epoch_len)) && thread->told > row->seq) {
-		cursor.seq = thread->told;
+	if (told > row->seq) {
+		cursor.seq = told;
 		waiting = 0;
 	}
 	seat->waiting = seat->left = waiting;
@@ -355,6 +357,39 @@ read_answer(const struct db_answer *answer, struct call_row *row,
 		return (false);
 	COUNT_BY(thread_dropped, dropped);
 	return (true);
+}
+
+/* By now it is known; or it is taken as it is. */
+static void
+on_repaired(void *me, const struct db_answer *answer)
+{
+	struct threads_seat *seat = object_cast(struct threads_seat,
+	    THREADS_SEAT_MAGIC, me);
+
+	(void)answer;
+	seat->threads->calls--;
+	if (seat->session != NULL)
+		ask(seat);
+	else
+		free_seat(seat);
+}
+
+/*
+ * Whoever told more, and was killed before he reported it, or is about to:
+ * that is reported first, so that what waits is counted from there.
+ */
+static void
+join_or_repair(struct threads_seat *seat, const struct call_row *row,
+    int64_t waiting)
+{
+	uint64_t told = threads_told_here(seat->threads, seat->tenant,
+	    row->stream, row->epoch);
+
+	if (told <= row->seq || seat->tries++ >= TRIES_MOST)
+		join(seat, row, told, waiting);
+	else
+		threads_call_told(seat->threads, seat->tenant, row->stream,
+		    row->epoch, told, sid_of(seat), on_repaired, seat);
 }
 
 static void
@@ -385,7 +420,7 @@ on_entered(void *me, const struct db_answer *answer)
 		close_in(session, seat);
 		free_seat(seat);
 	} else
-		join(seat, &row, waiting);
+		join_or_repair(seat, &row, waiting);
 }
 
 /* "host slot.generation", and the same of all processes of this host. */

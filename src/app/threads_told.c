@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Up to where threads were told: reported as soon as it is known, one report
- * of a thread at a time, so that a crowd of events costs few of them.
+ * of a thread at a time, so that a crowd of events costs few of them. What a
+ * worker that is killed had not reported is in the segment: a word for each
+ * thread, or the last one of those that share it,
+ *
+ *	told[hash % SEGMENT_TOLD] = half of the hash, low half of the number
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +13,7 @@
 #include "app/threads_inside.h"
 #include "core/act.h"
 #include "plat/loop.h"
+#include "plat/segment.h"
 
 #define DIGITS 24
 
@@ -18,6 +23,49 @@ static text
 epoch_of(const struct threads_thread *thread)
 {
 	return (text_from(thread->epoch, thread->epoch_len));
+}
+
+static uint64_t
+mark_of(int32_t tenant, text stream, text epoch)
+{
+	uint64_t hash = 14695981039346656037u ^ (uint32_t)tenant;
+
+	for (size_t i = 0; i < stream.len; i++)
+		hash = (hash ^ (unsigned char)stream.at[i]) * 1099511628211u;
+	for (size_t i = 0; i < epoch.len; i++)
+		hash = (hash ^ (unsigned char)epoch.at[i]) * 1099511628211u;
+	return (hash);
+}
+
+/* It never falls, but for another thread's. */
+static void
+mark(struct threads_thread *thread)
+{
+	uint64_t hash = mark_of(thread->tenant, threads_stream(thread),
+	    epoch_of(thread));
+	uint64_t half = hash & ~(uint64_t)UINT32_MAX, word;
+	_Atomic uint64_t *at = &thread->threads->service->segment->
+	    told[hash % SEGMENT_TOLD];
+
+	if (thread->told > UINT32_MAX)
+		return;
+	word = atomic_load(at);
+	while (((word ^ half) > UINT32_MAX ||
+	    (uint32_t)word < thread->told) &&
+	    !atomic_compare_exchange_weak(at, &word, half | thread->told))
+		;
+}
+
+uint64_t
+threads_told_here(const struct threads *threads, int32_t tenant, text stream,
+    text epoch)
+{
+	uint64_t hash = mark_of(tenant, stream, epoch), word;
+	uint64_t half = hash & ~(uint64_t)UINT32_MAX;
+
+	word = atomic_load(&threads->service->segment->
+	    told[hash % SEGMENT_TOLD]);
+	return ((word ^ half) > UINT32_MAX ? 0 : word & UINT32_MAX);
 }
 
 static void
@@ -68,10 +116,10 @@ on_reported(void *me, const struct db_answer *answer)
 	free_if_done(thread);
 }
 
-static void
-call_told(struct threads *threads, int32_t tenant, text stream, text epoch,
-    uint64_t seq, text sid, void (*on_answer)(void *,
-    const struct db_answer *), void *me)
+void
+threads_call_told(struct threads *threads, int32_t tenant, text stream,
+    text epoch, uint64_t seq, text sid,
+    void (*on_answer)(void *, const struct db_answer *), void *me)
 {
 	struct call_context context = { .tenant = tenant,
 	    .request_id = TEXT("thread") };
@@ -92,8 +140,8 @@ report(struct threads_thread *thread)
 		return;
 	thread->has_to_report = false;
 	thread->is_reporting = true;
-	call_told(thread->threads, thread->tenant, threads_stream(thread),
-	    epoch_of(thread), thread->told, TEXT(""), on_reported, thread);
+	threads_call_told(thread->threads, thread->tenant,
+	    threads_stream(thread), epoch_of(thread), thread->told, TEXT(""), on_reported, thread);
 }
 
 static void
@@ -111,8 +159,8 @@ void
 threads_release(struct threads *threads, int32_t tenant, text stream,
     text epoch, uint64_t seq, text sid)
 {
-	call_told(threads, tenant, stream, epoch, seq, sid, on_released,
-	    threads);
+	threads_call_told(threads, tenant, stream, epoch, seq, sid,
+	    on_released, threads);
 }
 
 void
@@ -126,6 +174,7 @@ threads_thread_told(struct threads_thread *thread, text epoch, uint64_t seq,
 		thread->told = seq;
 	else
 		return;
+	mark(thread);
 	if (!has_to_report)
 		return;
 	thread->has_to_report = true;
