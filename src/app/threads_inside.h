@@ -78,7 +78,7 @@ struct threads_session {
 	struct threads_session *prev, *next;
 	struct socketio_socket *socket;
 	struct threads_seat *seat;	/* of its thread; or NULL */
-	struct threads_seat *visit;	/* while it gets what waited elsewhere */
+	struct threads_seat *visit;	/* what waited elsewhere */
 	bool		 has_record;	/* false: it was dropped */
 	bool		 is_ready;	/* it has registered */
 	bool		 has_pending;	/* a turn of its thread is at work */

@@ -141,7 +141,8 @@ report(struct threads_thread *thread)
 	thread->has_to_report = false;
 	thread->is_reporting = true;
 	threads_call_told(thread->threads, thread->tenant,
-	    threads_stream(thread), epoch_of(thread), thread->told, TEXT(""), on_reported, thread);
+	    threads_stream(thread), epoch_of(thread), thread->told, TEXT(""),
+	    on_reported, thread);
 }
 
 static void

@@ -18,16 +18,19 @@ RETURNS bigint LANGUAGE sql AS $$
 	    '''thread:1'', %L, %s, %L)', (SELECT epoch FROM partyline.stream
 	    WHERE name = 'thread:1' AND tenant_id = 1), seq, sid))
 $$;
-CREATE FUNCTION t.emit(many int, type text DEFAULT 'analysis_update')
-RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION t.emit_all(many int, type text)
+RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM set_config('partyline.tenant', '1', true);
+	PERFORM api.enter(t.ctx(1));
 	FOR n IN 1 .. many LOOP
-		PERFORM t.server(format('api.emit(t.ctx(1), ''thread:1'', '
-		    '%L, ''{}'')', type));
+		RETURN NEXT api.emit(t.ctx(1), 'thread:1', type, '{}');
 	END LOOP;
-	RETURN many;
 END
+$$;
+CREATE FUNCTION t.emit(many int, type text DEFAULT 'analysis_update')
+RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(*) FROM t.server(format('t.emit_all(%s, %L)', many,
+	    type))
 $$;
 
 SELECT is(t.enter('h 1.1', 'x', '{h 1.1}'), '0 0 0', 'a new thread');
