@@ -30,5 +30,17 @@ src/role/docs_files.c: $(srcdir)/src/web/make-web $(web_docs)
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SHELL) $(srcdir)/src/web/make-web \
 		$(srcdir)/src/web/docs >$@.new && mv $@.new $@
 
+# And those of clients.
+web_clients = $(wildcard $(srcdir)/src/web/clients/*.*)
+nodist_libpartyline_a_SOURCES += src/role/client_files.c
+CLEANFILES += src/role/client_files.c
+EXTRA_DIST += src/web/make-clients $(web_clients)
+
+src/role/client_files.c: $(srcdir)/src/web/make-clients \
+		$(srcdir)/src/web/clients $(web_clients)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SHELL) \
+		$(srcdir)/src/web/make-clients $(srcdir)/src/web/clients \
+		>$@.new && mv $@.new $@
+
 bin_PROGRAMS += partyline
 partyline_SOURCES = src/role/main.c

@@ -117,7 +117,8 @@ INSERT INTO partyline.webhook_outbox (tenant_id, stream, seq, webhooks, event,
 VALUES ($tenant, 'lobby', 1, '{99}', 'custom.none', '{}', now());
 INSERT INTO partyline.stream (tenant_id, name, epoch)
 VALUES ($tenant, 'thread:1', 'e');
-INSERT INTO partyline.thread VALUES ($tenant, 1, 'chat_thread', now(), now());
+INSERT INTO partyline.thread (tenant_id, id, name, created_at, active_at, told)
+VALUES ($tenant, 1, 'talk', now(), now(), 7) ON CONFLICT DO NOTHING;
 INSERT INTO partyline.catalog_due VALUES ($tenant) ON CONFLICT DO NOTHING;
 END
 	return;

@@ -84,7 +84,7 @@ subtest 'settings' => sub {
 	my $said = tenant('set', 'alpha', 'max_requests=600',
 		'max_storage=2GiB', 'max_connections=0', 'max_events=70',
 		'retention_days=30', 'retention_events=5000',
-		'public_read=off',
+		'public_read=off', 'threads=off',
 		'hosts=b.example  c.example.',
 		'origins=https://a.example http://127.0.0.1:5173');
 	is($said->{exit}, 0, 'exit code') or diag($said->{err});
@@ -99,6 +99,7 @@ public_read      off
 responder_url
 retention_days   30
 retention_events 5000
+threads          off
 END
 	my $alpha = told('show', 'alpha');
 	is($alpha->{max_storage}, 2147483648, 'in bytes for programs');
@@ -106,9 +107,11 @@ END
 
 	$alpha = told('set', 'alpha', 'max_requests=', 'max_storage=',
 		'hosts=', 'origins=', 'retention_days=', 'max_connections=',
-		'retention_events=', 'max_events=', 'public_read=on');
+		'retention_events=', 'max_events=', 'public_read=on',
+		'threads=on');
 	is_deeply($alpha, { id => 2, slug => 'alpha', hosts => [],
 		origins => ['*'], public_read => JSON::PP::true,
+		threads => JSON::PP::true,
 		created_at => $alpha->{created_at}, map { $_ => undef }
 		qw(max_connections max_events max_requests max_storage
 		responder_url retention_days retention_events) },

@@ -15,7 +15,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
 	    'max_storage', t.max_storage,
 	    'retention_days', t.retention_days,
 	    'retention_events', t.retention_events,
-	    'responder_url', t.responder_url,
+	    'responder_url', t.responder_url, 'threads', t.threads,
 	    'created_at', t.created_text)::text
 $$;
 
@@ -154,7 +154,8 @@ BEGIN
 		setting := settings[n];
 		IF names[n] <> ALL ('{hosts,origins,public_read,
 		    max_connections,max_requests,max_events,max_storage,
-		    retention_days,retention_events,responder_url}'::text[]) THEN
+		    retention_days,retention_events,responder_url,
+		    threads}'::text[]) THEN
 			RAISE 'setting_unknown' USING ERRCODE = 'PT400',
 			    DETAIL = json_build_object('setting', names[n]);
 		END IF;

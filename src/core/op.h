@@ -44,6 +44,7 @@ struct bytes;
 struct cached;
 struct caller;
 struct conf;
+struct debug_door;
 struct documents;
 struct json_object;
 struct op;
@@ -133,6 +134,7 @@ struct op_ground {
 	const struct conf	*conf;
 	struct service		*service;	/* NULL: no tenants here */
 	struct documents	*documents;	/* NULL: none here */
+	const struct debug_door	*debug;		/* the same */
 };
 
 /* A body that never changes, with its tag once it is known. */

@@ -213,6 +213,7 @@ static bool
 read_all(const struct tenant_book *book, struct tenant *tenant,
     struct json_object *from)
 {
+	struct json_object *threads;
 	int64_t id;
 	text slug;
 
@@ -229,6 +230,8 @@ read_all(const struct tenant_book *book, struct tenant *tenant,
 	    !read_limit(from, "max_storage", &tenant->max_storage) ||
 	    !read_limit(from, "retention_days", &tenant->retention_days))
 		return (false);
+	tenant->threads = !json_object_object_get_ex(from, "threads",
+	    &threads) || json_object_get_boolean(threads);
 	tenant->id = (int32_t)id;
 	tenant->slug = keep(tenant, slug);
 	tenant->is_default = text_is(slug, TEXT("default"));

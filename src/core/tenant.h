@@ -6,7 +6,7 @@
  *	{"id":2,"slug":"alpha","hosts":["a.example"],"public_read":true,
  *	 "origins":["*"],"max_connections":null,"max_requests":600,
  *	 "max_events":null,"max_storage":null,"retention_days":null,
- *	 "created_at":"…Z"}
+ *	 "threads":true,"created_at":"…Z"}
  *
  * Holds always:
  *  1. A tenant never changes: news of him make another, which the book has
@@ -48,6 +48,7 @@ struct tenant {
 	text		 slug;
 	bool		 is_default;
 	bool		 public_read;
+	bool		 threads;		/* of who has no cookie */
 	bool		 allows_any_origin;	/* * is among them */
 	const text	*origins;
 	unsigned	 origins_count;

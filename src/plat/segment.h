@@ -87,6 +87,8 @@ struct slot {
 	char			panic[PANIC_SIZE];
 };
 
+#define SEGMENT_TOLD 4096
+
 struct segment {
 	uint64_t		magic;
 #define SEGMENT_MAGIC 0x70617274796c6e31
@@ -106,6 +108,7 @@ struct segment {
 	_Atomic uint64_t	used[QUOTAS];	/* see plat/share.h */
 	struct fault_arms	faults;
 	struct versions		versions;
+	_Atomic uint64_t	told[SEGMENT_TOLD]; /* app/threads_told.c */
 	struct slot		slots[];
 };
 

@@ -52,6 +52,7 @@ static const struct setting {
 	    { .kind = CONF_count, .min = 1, .max = 36500 }, true },
 	{ "retention_events", NULL,
 	    { .kind = CONF_count, .min = 1, .max = INT32_MAX }, true },
+	{ "threads", NULL, { .kind = CONF_flag }, false },
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 

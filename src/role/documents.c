@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "role/asyncapi.h"
+#include "role/client_files.h"
 #include "role/docs_page.h"
 #include "role/openapi.h"
 #include "transport/documents.h"
@@ -45,6 +46,22 @@ document(void (*write)(struct buf *out))
 	    .is_document = true });
 }
 
+/* Their bodies are the program's. */
+static struct document_file *
+client_documents(void)
+{
+	struct document_file *files;
+	unsigned count = 0;
+
+	while (client_files[count].name != NULL)
+		count++;
+	files = mem_alloc((count + 1) * sizeof *files);
+	for (unsigned i = 0; i < count; i++)
+		files[i] = (struct document_file){ client_files[i].name,
+		    { .body = client_files[i].body, .is_document = true } };
+	return (files);
+}
+
 struct documents *
 documents_create(void)
 {
@@ -55,6 +72,7 @@ documents_create(void)
 	documents->asyncapi = document(write_asyncapi);
 	documents->page = document(docs_page_write);
 	documents->policy = made(docs_page_write_policy);
+	documents->files = client_documents();
 	return (documents);
 }
 
@@ -85,5 +103,10 @@ documents_destroy(struct documents **given)
 	forget_document(&documents->asyncapi);
 	forget_document(&documents->page);
 	forget(documents->policy);
+	for (struct document_file *file = documents->files;
+	    file->name != NULL; file++)
+		if (file->constant.packed != NULL)
+			bytes_give(&file->constant.packed);
+	mem_free(documents->files);
 	object_free(&documents);
 }

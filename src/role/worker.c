@@ -6,6 +6,7 @@
 #include "app/conformance.h"
 #include "app/echo.h"
 #include "app/live.h"
+#include "app/threads.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -38,6 +39,8 @@ struct worker {
 	struct live	*live;
 	struct ws_door	 doors[2];
 	struct engineio_door engines[3];
+	struct threads	*threads;	/* NULL: for test suites alone */
+	struct debug_door debug;
 	struct socketio	*socketio;
 	struct documents *documents;
 	struct http	*http;
@@ -70,19 +73,30 @@ on_room_again(struct child_self *self)
 	child_say(self, CHANNEL_FULL, 0);
 }
 
-/* Up to one without a path. */
+/* What test suites expect, in place of the applications. */
 static void
-add_engines(struct worker *worker, const struct conf *conf)
+add_suites(struct worker *worker, const struct conf *conf)
 {
-	struct engineio_door *next = worker->engines;
-
-	if (!conf->socketio_conformance)
-		return;
 	worker->socketio = socketio_create(&(struct socketio_setup){
 	    .service = worker->service, .apps = conformance_apps,
 	    .apps_count = CONFORMANCE_APPS });
-	*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts, NULL };
-	*next++ = (struct engineio_door){ conf->socketio_path,
+	worker->engines[0] = (struct engineio_door){ ECHO_PATH, &echo_acts,
+	    NULL };
+	worker->engines[1] = (struct engineio_door){ conf->socketio_path,
+	    &socketio_acts, worker->socketio };
+}
+
+static void
+add_applications(struct worker *worker, const struct conf *conf)
+{
+	worker->threads = threads_create(worker->service);
+	worker->debug = (struct debug_door){ &threads_debug_acts,
+	    worker->threads };
+	worker->socketio = socketio_create(&(struct socketio_setup){
+	    .service = worker->service,
+	    .apps = threads_apps(worker->threads),
+	    .apps_count = THREADS_APPS, .cookie = TEXT(THREADS_COOKIE) });
+	worker->engines[0] = (struct engineio_door){ conf->socketio_path,
 	    &socketio_acts, worker->socketio };
 }
 
@@ -106,8 +120,12 @@ worker_begin(struct child_self *self)
 	worker->doors[0] = (struct ws_door){ LIVE_PATH, &live_acts,
 	    worker->live };
 	setup.doors = worker->doors;
-	add_engines(worker, self->conf);
+	if (self->conf->socketio_conformance)
+		add_suites(worker, self->conf);
+	else
+		add_applications(worker, self->conf);
 	setup.engines = worker->engines;
+	setup.debug = &worker->debug;
 	worker->documents = documents_create();
 	setup.documents = worker->documents;
 	worker->http = http_create(&setup);
@@ -212,6 +230,8 @@ worker_has_finished(struct child_self *self)
 
 	/* Who has gone may have left work that others are to hear of. */
 	return (http_connections(worker->http) == 0 &&
+	    (worker->threads == NULL ||
+	    threads_have_finished(worker->threads)) &&
 	    service_has_finished(worker->service));
 }
 
@@ -224,7 +244,9 @@ worker_end(struct child_self *self)
 	http_close_sockets(worker->http);
 	live_destroy(&worker->live);
 	socketio_destroy(&worker->socketio);
+	threads_close(worker->threads);
 	service_close(worker->service);
+	threads_destroy(&worker->threads);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);
 	service_destroy(&worker->service);

@@ -132,6 +132,7 @@ COMMAND(tenant, "add SLUG [--host HOST]...|list|show SLUG|set SLUG NAME=VALUE...
     "  responder_url     who answers turns of threads: an http(s) address\n"
     "  retention_days    how long events are kept\n"
     "  retention_events  how many of each stream are kept\n"
+    "  threads           on, or off: Socket.IO needs the login of the tabletop\n"
     "An empty value takes a limit or an address away. Limits hold for each\n"
     "host of the installation by itself. A running server knows within a\n"
     "second. remove\n"

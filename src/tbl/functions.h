@@ -43,8 +43,14 @@ FUNCTION(tenant_list, FLEET, WITHOUT, 0,
     "All tenants with their settings.")
 FUNCTION(tenant_usage, FLEET, WITHOUT, 1,
     "How many bytes tenants hold.")
+FUNCTION(thread_enter, WRITE, WITH, 5,
+    "Where a socket begins in a thread's stream, and what waits for it.")
 FUNCTION(thread_expire, FLEET, WITHOUT, 1,
     "Removes threads in which nothing happened for long.")
+FUNCTION(thread_told, WRITE, WITH, 4,
+    "Up to where a thread's sockets were told.")
+FUNCTION(thread_waiting, READ, WITH, 1,
+    "Threads in which something waits for sockets.")
 FUNCTION(ticket_create, WRITE, WITH, 2,
     "Makes a ticket for one stream.")
 FUNCTION(ticket_use, WRITE, WITH, 2,

@@ -81,6 +81,12 @@ OPTION(db_slow_timeout, span, "1min", 100, 3600000, RELOAD,
 OPTION(db_timeout, span, "5s", 100, 3600000, RELOAD,
     "How long a call of SQL may wait for a connection, how long PostgreSQL "
     "may work on it, and how long connecting may take.")
+OPTION(debug_key, secret, "", 8, 256, RELOAD,
+    "What /debug/ has to be asked with, as api_key; an admin's token will do "
+    "as well. Empty: it is not there.")
+OPTION(debug_open, flag, "off", 0, 0, RELOAD,
+    "Whether anybody may ask /debug/thread-sessions and /debug/all-sessions "
+    "of the default tenant.")
 OPTION(drain_spread, span, "10s", 0, 3600000, RELOAD,
     "Over how long live clients are asked to come back when their worker is "
     "replaced, so that they do not come all at once.")
@@ -276,6 +282,17 @@ OPTION(subscriptions_per_tenant, count, "65536", 1, 1000000, RELOAD,
 OPTION(tenant_places, count, "4096", 16, 65536, RESTART,
     "Tenants whose use can be counted, which those that have a limit need. "
     "One keeps its place until the server ends.")
+OPTION(thread_drop_after, span, "1800s", 100, 86400000, RELOAD,
+    "A thread's socket of which nothing was heard for so long gets nothing "
+    "more until it registers again.")
+OPTION(thread_ping_after, span, "900s", 100, 86400000, RELOAD,
+    "A thread's socket of which nothing was heard for so long is sent "
+    "system_ping by each sweep.")
+OPTION(thread_queue, count, "50", 0, 10000, RELOAD,
+    "Messages that wait for a thread without sockets. Of more, the oldest "
+    "are dropped.")
+OPTION(thread_sweep, span, "60s", 100, 3600000, RELOAD,
+    "How often threads' sockets are looked at for those two.")
 OPTION(tls_certificate, path, "", 0, 0, RELOAD,
     "The certificate chain of tls_listen, PEM.")
 OPTION(tls_key, path, "", 0, 0, RELOAD,

@@ -20,9 +20,19 @@ struct documents {
 	struct constant	 openapi;
 	struct constant	 page;
 	text		 policy;	/* Content-Security-Policy of page */
+	struct document_file *files;	/* of clients; the last has no name */
 };
 
+struct document_file {
+	const char	*name;
+	struct constant	 constant;
+};
+
+#define DOCUMENTS_EXAMPLE "example.html"
+
 void	operation_asyncapi(struct op *op);
+void	operation_client_example(struct op *op);
+void	operation_client_file(struct op *op);
 void	operation_docs(struct op *op);
 void	operation_openapi(struct op *op);
 

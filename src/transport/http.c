@@ -99,7 +99,8 @@ http_create(const struct http_setup *setup)
 	http->full_context = setup->context;
 	http->ground = (struct op_ground){ .segment = setup->segment,
 	    .slot = setup->slot, .conf = setup->conf,
-	    .service = setup->service, .documents = setup->documents };
+	    .service = setup->service, .documents = setup->documents,
+	    .debug = setup->debug };
 	http->rest = rest_create(&http->ground, http->loop,
 	    setup->doors, setup->engines);
 	http->peers = peers_create(http->loop, &http->ground);

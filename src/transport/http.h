@@ -27,6 +27,7 @@
 
 #include "core/op.h"
 
+struct debug_door;
 struct documents;
 struct engineio_door;
 struct http;
@@ -42,6 +43,7 @@ struct http_setup {
 	const struct ws_door	*doors;		/* or NULL; see rest.h */
 	const struct engineio_door *engines;	/* the same */
 	struct documents	*documents;	/* or NULL; kept by him */
+	const struct debug_door	*debug;		/* the same */
 	/* There are no descriptors left to accept with; may be NULL. */
 	void			(*on_full)(void *context);
 	void			*context;

@@ -20,6 +20,7 @@
 #include "core/ticket.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
+#include "transport/debug.h"
 #include "transport/documents.h"
 #include "transport/forwarded.h"
 #include "transport/held.h"
@@ -269,7 +270,8 @@ static bool
 is_of_tenant(const struct rest *rest, const struct op *op)
 {
 	return (op->slug.at != NULL || (op->door == DOOR_FRONT &&
-	    (text_begins(op->path, TEXT("/api/")) || turn_is_at(op->path))) ||
+	    (text_begins(op->path, TEXT("/api/")) || turn_is_at(op->path) ||
+	    debug_is_at(op->path))) ||
 	    engine_of(rest, op) != NULL);
 }
 

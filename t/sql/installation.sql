@@ -43,7 +43,7 @@ SELECT is((body::jsonb - 'created_at'), '{"id":2,"slug":"alpha",
     "hosts":["a.example","b.example"],"public_read":false,
     "origins":["https://a.example"],"max_connections":5,"max_requests":null,
     "max_events":null,"max_storage":1000000000000,"retention_days":null,
-    "retention_events":null,"responder_url":null}',
+    "retention_events":null,"responder_url":null,"threads":true}',
     'found by host') FROM t.fleet($$api.tenant_find('a.EXAMPLE', NULL)$$);
 SELECT is(body::json->>'slug', 'alpha', 'by slug, whatever the host')
 FROM t.fleet($$api.tenant_find('elsewhere', 'alpha')$$);

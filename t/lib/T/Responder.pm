@@ -14,6 +14,7 @@ package T::Responder;
 #	/json, /array	a message; a message and an analysis
 #	/echo		a message that has the question
 #	/lesson		what a lesson may have
+#	/words/MS	an analysis for each word of the question, so far apart
 #	/hold/NAME	a piece, then nothing until release(NAME), then the end
 #	/wait/NAME	not even a head until then
 #	/500 /redirect /html /broken /error /endless /cut /silent
@@ -187,6 +188,14 @@ sub answer {
 		    { type => 'knowledge', content => [] },
 		    { type => 'next_actions', content => 'go' },
 		    { status => 'done', message => 'learned' };
+	} elsif ($what eq 'words') {
+		open_stream($client, 'application/x-ndjson');
+		for my $word (split ' ', $question->{body}{user_input}) {
+			sleep $name / 1000;
+			syswrite $client, $json->encode({ type => 'analysis',
+				content => $word, complete => JSON::PP::false })
+			    . "\n";
+		}
 	} elsif ($what eq 'hold') {
 		open_stream($client, $events);
 		syswrite $client, block({ message => 'first' });

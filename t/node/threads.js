@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+//
+// What pages of threads do, with the official client and our SessionMonitor,
+// as TAP: threads.js FOLDER ADDRESS, where FOLDER has node_modules. The
+// tenant's responder says an analysis for each word of a question. It writes
+// "kill" and waits for a line where somebody is to kill a worker.
+
+'use strict';
+
+const { createRequire } = require('node:module');
+const assert = require('node:assert');
+const path = require('node:path');
+const readline = require('node:readline');
+const [folder, address] = process.argv.slice(2);
+const { io } = createRequire(`${folder}/`)('socket.io-client');
+const SessionMonitor = require(path.join(__dirname,
+	'../../src/web/clients/session_monitor.js'));
+
+const ways = {
+	'polling': ['polling'],
+	'websocket': ['websocket'],
+	'as the page': ['polling', 'websocket'],
+};
+const tests = [];
+const test = (name, act) => tests.push({ name, act });
+const lines = readline.createInterface({ input: process.stdin });
+
+const connect = (transports) => io(address, { transports, forceNew: true,
+	path: '/socket.io', reconnectionAttempts: 5, reconnectionDelay: 50,
+	timeout: 10000 });
+
+const until = async (what, is) => {
+	for (const end = Date.now() + 15000; Date.now() < end;) {
+		if (is())
+			return;
+		await new Promise((done) => setTimeout(done, 5));
+	}
+	throw new Error(`not in time: ${what}`);
+};
+
+const ask = async (thread_id, words) => {
+	const answer = await fetch(`${address}/havefun`, { method: 'POST',
+		headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ user_input: words.join(' '), thread_id,
+			use_websocket: true }) });
+
+	assert.strictEqual(answer.status, 200);
+	return answer.text();
+};
+
+const numbers = (count) => Array.from({ length: count }, (_, i) => String(i));
+
+// A page: what it was told, in order.
+const page = (thread_id, transports, options = {}) => {
+	const socket = connect(transports);
+	const monitor = new SessionMonitor(socket, { thread_id,
+		pingInterval: 50, ...options });
+	const told = { connected: [], session_registered: [], words: [],
+		system_ping: [] };
+
+	for (const name of ['connected', 'session_registered', 'system_ping'])
+		socket.on(name, (payload) => told[name].push(payload));
+	socket.on('analysis_update', (payload) =>
+		told.words.push(payload.content));
+	monitor.start();
+	return { socket, monitor, told };
+};
+
+for (const [way, transports] of Object.entries(ways)) {
+	test(`${way}: registers, pings, is told each word once`, async () => {
+		const thread = `npm ${way}`;
+		const one = page(thread, transports);
+		const two = page(thread, transports);
+		const words = numbers(50);
+
+		for (const { told, monitor } of [one, two]) {
+			await until('registered', () =>
+				told.session_registered.length === 1);
+			await until('a pong', () => monitor.lastPong !== null);
+		}
+		assert.strictEqual(one.told.connected[0].session_id,
+			one.socket.id);
+		assert.strictEqual(one.told.session_registered[0].thread_id,
+			thread);
+		await ask(thread, words);
+		for (const { told } of [one, two]) {
+			await until('words', () => told.words.length >= 50);
+			assert.deepStrictEqual(told.words, words);
+		}
+		one.socket.disconnect();
+		two.socket.disconnect();
+		await until('nobody', () => one.monitor.timer === null);
+	});
+
+	test(`${way}: what waited comes once`, async () => {
+		const thread = `npm waits ${way}`;
+
+		await ask(thread, ['a', 'b', 'c']);
+		const one = page(thread, transports);
+
+		await until('words', () => one.told.words.length >= 3);
+		assert.deepStrictEqual(one.told.words, ['a', 'b', 'c']);
+		assert.deepStrictEqual(
+			one.told.session_registered[0].missed_messages,
+			{ available: true, count: 3 });
+		one.socket.disconnect();
+	});
+}
+
+test('a page whose worker is killed again and again', async () => {
+	const thread = 'npm killed';
+	const one = page(thread, ['polling', 'websocket']);
+	const words = numbers(300);
+
+	await until('registered', () =>
+		one.told.session_registered.length === 1);
+	const answered = ask(thread, words).catch(() => 'its worker was killed');
+
+	for (let times = 1; times <= 3; times++) {
+		const before = one.told.words.length;
+
+		await until('some', () => one.told.words.length > before + 20);
+		console.log('kill');
+		await new Promise((done) => lines.once('line', done));
+	}
+	await answered;
+	await until('all', () => one.told.words.includes('299') ||
+		one.told.words.length >= 300);
+	assert.strictEqual(one.told.words.join(' '), words.join(' '));
+	one.socket.disconnect();
+});
+
+const run = async () => {
+	let number = 0;
+
+	for (const { name, act } of tests) {
+		let failure;
+
+		try {
+			await act();
+		} catch (error) {
+			failure = error;
+		}
+		console.log(`${failure ? 'not ok' : 'ok'} ${++number} - ${name}`);
+		if (failure)
+			console.log(String(failure.stack).replace(/^/gm, '# '));
+	}
+	console.log(`1..${number}`);
+	process.exit();
+};
+
+run();
