@@ -39,6 +39,10 @@ for my $path (T::Tree::files(qr{^src/tbl/\w+\.h$})) {
 	} T::Table->rows($name));
 }
 
+my $reasons = T::Tree::text('src/core/error.c');
+found_none('every status has its words', grep { $reasons !~ /\{ $_, "/ }
+	map { $_->{status} } T::Table->rows('errors'));
+
 subtest 'operations' => sub {
 	my %status =
 	    map { $_->{name} => $_->{status} } T::Table->rows('errors');

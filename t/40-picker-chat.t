@@ -103,7 +103,8 @@ subtest 'the forms of a body' => sub {
 		line('b', 'well, ThisGame++ it is', 60),
 		line('b', 'thisgame--', 119.999),
 		line('b', 'THISGAME-- thisgame++', 120),
-		line('c', 'thisgame-', 130), line('c', 'thisgame--', 9999 % 3600));
+		line('c', 'thisgame-', 130),
+		line('c', 'thisgame--', 9999 % 3600));
 	my @forms = ({ chatData => \@said }, { messages => \@said }, \@said,
 		{ chatData => undef, messages => \@said, more => 1 });
 	my $told = $db->query('SELECT count(*) FROM partyline.event');

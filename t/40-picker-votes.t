@@ -253,11 +253,11 @@ subtest 'lists' => sub {
 	is_deeply(seen('/api/votes?page=1000')->{json}{votes}, [],
 		'behind the last one');
 	my %filters = (
-		"game_id=$ticker"             => sub { $_->{game_id} == $ticker },
-		"session_id=$session"         => sub { 1 },
-		'session_id=999'              => sub { 0 },
-		'vote_type=down'              => sub { $_->{vote_type} eq 'down' },
-		'username=TMP2'               => sub { $_->{username} eq 'TMP2' },
+		"game_id=$ticker"       => sub { $_->{game_id} == $ticker },
+		"session_id=$session"   => sub { 1 },
+		'session_id=999'        => sub { 0 },
+		'vote_type=down'        => sub { $_->{vote_type} eq 'down' },
+		'username=TMP2'         => sub { $_->{username} eq 'TMP2' },
 		"game_id=$quiplash&vote_type=up&session_id=$session" => sub {
 			$_->{game_id} == $quiplash && $_->{vote_type} eq 'up' },
 	);
@@ -319,9 +319,9 @@ subtest 'a crowd' => sub {
 			$crowd[$n]->ask(post => $live, {
 				username  => 'crowd' . $n % 12,
 				vote      => rand() < 0.7 ? 'up' : 'down',
-				timestamp => sprintf('2026-03-15T20:%02d:%06.3fZ',
-					$second / 60, $second - 60
-					* int($second / 60)),
+				timestamp => sprintf('2026-03-15T20:%02d:'
+					. '%06.3fZ', $second / 60, $second
+					- 60 * int($second / 60)),
 				rand() < 0.2 ? (ticker => 'TMP2') : () });
 		}
 	}
@@ -370,8 +370,11 @@ subtest 'a crowd' => sub {
 subtest 'whatever else goes on' => sub {
 	my ($first) = $db->query("SELECT min(id) FROM partyline.session_game
 		WHERE session_id = $session");
-	my @lines = map { { username => "c$_", message => $_ % 3 ?
-		'thisgame++' : 'THISGAME--', timestamp => at(61 + $_) } } 1 .. 50;
+	my @lines = map { {
+		username  => "c$_",
+		message   => $_ % 3 ? 'thisgame++' : 'THISGAME--',
+		timestamp => at(61 + $_)
+	} } 1 .. 50;
 	my $vote = sub { [post => $live, { username => $_[0], vote => 'up',
 		timestamp => at(70) }] };
 	my $import = [post => "/api/sessions/$session/chat-import",

@@ -264,8 +264,12 @@ subtest 'max_connections' => sub {
 		'too_many_tenant_connections', 'and no more');
 
 	# Those of workers that leave.
+	my %old = map { $_ => 1 } $server->worker_pids;
 	$server->hup;
-	ok((wait_until { @kept = (); $room->() == 10 } 20), 'after a reload');
+	@kept = ();
+	ok((wait_until { !grep { $old{$_} } $server->worker_pids } 20),
+		'a reload');
+	ok((wait_until { @kept = (); $room->() == 10 } 20), 'after it');
 	is_refused(client('connections')->request(@get), 429,
 		'too_many_tenant_connections', 'no more than before');
 

@@ -129,11 +129,40 @@ time_to_timer(const struct loop *loop, int64_t most)
 }
 
 static void
+do_nothing(h2o_timeout_entry_t *entry)
+{
+	(void)entry;
+}
+
+/*
+ * A timer and a turn's end write outside of h2o's turn. It has to be told that
+ * such a write is done before it looks what to poll for: else it would poll
+ * for a write that is over by then, and h2o asserts that there is one. Of all
+ * that h2o exports, a timeout that is due calls back whoever is pending.
+ */
+static void
+call_writers_back(struct loop *loop)
+{
+	h2o_timeout_entry_t entry = { .cb = do_nothing };
+	h2o_timeout_t due = { 0 };
+
+	if (loop->h2o->_pending_as_client == NULL &&
+	    loop->h2o->_pending_as_server == NULL)
+		return;
+	h2o_linklist_init_anchor(&due._entries);
+	h2o_linklist_insert(&due._entries, &entry._link);
+	h2o_timeout_run(loop->h2o, &due, h2o_now(loop->h2o));
+	loop_again(loop);
+}
+
+static void
 wait_and_call_back(struct loop *loop, int64_t most_ms)
 {
-	bool may_wait = most_ms > 0 && !loop->is_pressed;
-	bool has_asked = may_wait && loop->wait.before != NULL;
+	bool may_wait, has_asked;
 
+	call_writers_back(loop);
+	may_wait = most_ms > 0 && !loop->is_pressed;
+	has_asked = may_wait && loop->wait.before != NULL;
 	loop->is_pressed = false;
 	if (has_asked && !loop->wait.before(loop->wait.context))
 		may_wait = has_asked = false;

@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT_OK = qw(free_port spawn stop_with stop_all tree cpu_us tree_us
   machine_us wait_for pin summary machine output wrk wrk_counts flush_us
-  said);
+  said column quiet);
 
 my %children;    # pid => how it is told to stop
 my @started;     # the same pids, in order
@@ -224,6 +224,21 @@ sub flush_us {
 sub summary {
 	my (@values) = sort { $a <=> $b } @_;
 	return ($values[ $#values / 2 ], $values[0], $values[-1]);
+}
+
+# One figure's median, lowest and highest.
+sub column {
+	my ($name, @rows) = @_;
+	return summary(map { $_->{$name} } @rows);
+}
+
+# Without the rounds in which other programs used more than a quarter of a
+# core, unless that leaves none.
+sub quiet {
+	my @all   = @_;
+	my @quiet = grep { $_->{others} <= 0.25 } @all;
+	return (\@all, ' no round was quiet') if !@quiet;
+	return (\@quiet, @quiet == @all ? '' : ' quiet rounds: ' . @quiet);
 }
 
 sub machine {

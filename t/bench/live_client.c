@@ -12,24 +12,26 @@
  *	socketio	messages of Socket.IO 4		POST /api/sessions/…
  *	nchan		by path, nobody signs in	POST /pub/…
  *	limit		two messages of that size	POST /…
+ *	vote		messages			POST /api/votes/live
+ *
+ * There may be no sockets at all: then what counts are the answers. Those who
+ * vote have a name of their own each time.
  *
  * It says `connected` once all have subscribed, and then answers each line
  * `publish EVENTS IN-FLIGHT` with one of figures, until its input ends.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "live_order.h"
+#include "live_wire.h"
 
 #define SOCKETS_MAX 19000
 #define SOURCES 8		/* 127.0.0.2 and on */
@@ -72,24 +74,33 @@ struct step {
 	const char *wait;
 };
 
+#define NUMBER "\"n\":"
+#define VOTER "\"username\":\"voter-"
+
 static const struct kind {
 	const char *name, *get, *post;
 	size_t	 around;	/* bytes that are not the envelope's */
+	const char *mark;	/* before an event's number */
 	struct step steps[3];
 } kinds[] = {
-	{ "json", "/api/sessions/live", "/api/sessions/%s/events", 0, {
+	{ "json", "/api/sessions/live", "/api/sessions/%s/events", 0, NUMBER, {
 	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "\"auth_success\"" },
 	    { "{\"type\":\"subscribe\",\"sessionId\":%s}",
 	    "\"subscribed\"" } } },
-	{ "limit", "/%s", "/%s", 0, {
+	{ "limit", "/%s", "/%s", 0, NUMBER, {
 	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "{}" },
 	    { "{\"type\":\"subscribe\",\"sessionId\":%s}", "{}" } } },
-	{ "nchan", "/sub/%s", "/pub/%s", 0, { { NULL, NULL } } },
+	{ "nchan", "/sub/%s", "/pub/%s", 0, NUMBER, { { NULL, NULL } } },
 	{ "socketio", "/socket.io/?EIO=4&transport=websocket",
-	    "/api/sessions/%s/events", sizeof("42[\"event\",]") - 1, {
+	    "/api/sessions/%s/events", sizeof("42[\"event\",]") - 1,
+	    NUMBER, {
 	    { NULL, "0{" },
 	    { "40{\"token\":\"%s\"}", "40{" },
 	    { "42[\"subscribe\",{\"sessionId\":%s}]", "\"subscribed\"" } } },
+	{ "vote", "/api/sessions/live", "/api/votes/live", 0, VOTER, {
+	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "\"auth_success\"" },
+	    { "{\"type\":\"subscribe\",\"sessionId\":%s}",
+	    "\"subscribed\"" } } },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -108,29 +119,6 @@ static long deliveries, repeated, disordered, bad;
 static int64_t progress;
 static char buffer[65536];
 
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (t.tv_sec * INT64_C(1000000000) + t.tv_nsec);
-}
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void
-broken(const char *what, const char *said, size_t length)
-{
-	fprintf(stderr, "%s: %.*s\n", what, (int)length, said);
-	exit(1);
-}
-
 static void
 watch(int fd, void *whom)
 {
@@ -138,37 +126,6 @@ watch(int fd, void *whom)
 
 	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
 		die("epoll_ctl");
-}
-
-static int
-dial(int source)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-	    .sin_port = htons((uint16_t)port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in from = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)source)};
-	const struct linger at_once = {.l_onoff = 1};
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	/* No port is bound before the peer is known, and none kept after. */
-	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
-	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die("connect");
-	return (fd);
-}
-
-static void
-send_all(int fd, const char *bytes, size_t length)
-{
-	/* It is little, and the peer reads. */
-	if (send(fd, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
-		die("send");
 }
 
 /* --- deliveries ---------------------------------------------------------- */
@@ -224,7 +181,7 @@ settle(struct event *event)
 static void
 on_delivery(struct connection *connection, const char *payload, size_t length)
 {
-	const char *number = find(payload, length, "\"n\":");
+	const char *number = find(payload, length, kind->mark);
 	const char *seq = find(payload, length, "\"seq\":");
 	struct event *event;
 
@@ -245,27 +202,6 @@ on_delivery(struct connection *connection, const char *payload, size_t length)
 }
 
 /* --- sockets ------------------------------------------------------------- */
-
-static void
-say(struct connection *connection, int code, const char *payload, size_t length)
-{
-	char frame[2048];
-	size_t at = 0;
-
-	if (length > sizeof(frame) - 8)
-		broken("too long", payload, length);
-	frame[at++] = (char)(0x80 | code);
-	if (length < 126)
-		frame[at++] = (char)(0x80 | length);
-	else {
-		frame[at++] = (char)(0x80 | 126);
-		frame[at++] = (char)(length >> 8);
-		frame[at++] = (char)length;
-	}
-	memset(frame + at, 0, 4);	/* a mask that changes nothing */
-	memcpy(frame + at + 4, payload, length);
-	send_all(connection->fd, frame, at + 4 + length);
-}
 
 static int
 is_in(const struct connection *connection)
@@ -288,7 +224,7 @@ begin_step(struct connection *connection)
 		snprintf(words, sizeof(words), step->say,
 		    strstr(step->say, "oken") != NULL ? token :
 		    connection->room->name);
-		say(connection, 1, words, strlen(words));
+		send_frame(connection->fd, 1, words, strlen(words));
 	}
 }
 
@@ -296,7 +232,7 @@ static void
 on_message(struct connection *connection, const char *payload, size_t length)
 {
 	if (kind->around > 0 && length == 1 && *payload == '2')
-		say(connection, 1, "3", 1);	/* Socket.IO's ping */
+		send_frame(connection->fd, 1, "3", 1);	/* Socket.IO's ping */
 	else if (is_in(connection))
 		on_delivery(connection, payload, length);
 	else if (find(payload, length, kind->steps[connection->step].wait)) {
@@ -327,7 +263,7 @@ read_frames(struct connection *connection, const char *bytes, size_t length)
 		if (frame[0] == 0x81)
 			on_message(connection, bytes + at + head, size);
 		else if (frame[0] == 0x89)
-			say(connection, 10, bytes + at + head, size);
+			send_frame(connection->fd, 10, bytes + at + head, size);
 		else
 			broken("not a text", bytes + at + head, size);
 		at += head + size;
@@ -386,7 +322,7 @@ come(int i)
 	connection->room = &rooms[i % rooms_count];
 	connection->room->members++;
 	connection->step = -1;
-	connection->fd = dial(1 + i % SOURCES);
+	connection->fd = dial(port, 1 + i % SOURCES);
 	snprintf(path, sizeof(path), kind->get, connection->room->name);
 	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n"
 	    "Host: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -399,6 +335,23 @@ come(int i)
 
 /* --- publishing ---------------------------------------------------------- */
 
+/* A name is nobody else's, here and in other runs of this program. */
+static void
+write_body(char *body, size_t size, uint32_t number)
+{
+	char moment[32];
+
+	if (strcmp(kind->mark, NUMBER) == 0) {
+		snprintf(body, size, "{\"type\":\"custom.bench\",\"data\":"
+		    "{\"n\":%u,\"pad\":\"%0*d\"}}", number, (int)pad, 0);
+		return;
+	}
+	now_text(moment);
+	snprintf(body, size, "{" VOTER "%u-%d\",\"vote\":\"%s\","
+	    "\"timestamp\":\"%s\"}", number, (int)getpid(),
+	    number % 4 == 0 ? "down" : "up", moment);
+}
+
 static void
 publish(struct publisher *publisher, uint32_t number)
 {
@@ -406,14 +359,13 @@ publish(struct publisher *publisher, uint32_t number)
 	struct event *event = publisher->event;
 
 	snprintf(path, sizeof(path), kind->post, event->room->name);
-	snprintf(body, sizeof(body), "{\"type\":\"custom.bench\","
-	    "\"data\":{\"n\":%u,\"pad\":\"%0*d\"}}", number, (int)pad, 0);
+	write_body(body, sizeof(body), number);
 	snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\n"
 	    "Host: bench\r\nAuthorization: Bearer %s\r\n"
 	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 	    path, token, strlen(body), body);
 	if (publisher->fd == 0) {
-		publisher->fd = dial(0);
+		publisher->fd = dial(port, 0);
 		watch(publisher->fd, publisher);
 	}
 	event->begin = now_ns();
@@ -455,8 +407,11 @@ on_publisher(struct publisher *publisher)
 	    publisher->event == NULL || publisher->is_answered)
 		broken("publish", buffer, (size_t)got);
 	publisher->is_answered = 1;
+	progress = now_ns();
 	if (publisher->event->sign == 0)
-		publisher->event->sign = now_ns();
+		publisher->event->sign = progress;
+	if (publisher->event->room->members == 0)
+		publisher->event->end = progress;
 	settle(publisher->event);
 }
 
@@ -560,7 +515,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; argc > 5 && i < KINDS; i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			kind = &kinds[i];
-	if (kind == NULL || (sockets = atoi(argv[3])) < 1 ||
+	if (kind == NULL || (sockets = atoi(argv[3])) < 0 ||
 	    sockets > SOCKETS_MAX) {
 		fprintf(stderr,
 		    "usage: live_client KIND PORT SOCKETS TOKEN ROOM...\n");
@@ -572,7 +527,7 @@ main(int argc, char **argv)
 	rooms = calloc((size_t)rooms_count, sizeof(*rooms));
 	for (int i = 0; i < rooms_count; i++)
 		rooms[i].name = argv[5 + i];
-	connections = calloc((size_t)sockets, sizeof(*connections));
+	connections = calloc((size_t)sockets + 1, sizeof(*connections));
 	set = epoll_create1(EPOLL_CLOEXEC);
 	for (int i = 0; in < sockets;) {
 		while (i < sockets && coming < COMING_MAX)

@@ -4,6 +4,7 @@
  */
 #include "plat/loop.h"
 
+#include <h2o.h>
 #include <sys/socket.h>
 
 #include "base/count.h"
@@ -87,6 +88,76 @@ turn(struct loop *loop, int64_t most_ms)
 
 	loop_turn(loop, most_ms);
 	return (clock_ms() - began);
+}
+
+/* A socket of h2o's that somebody writes to at a turn's end. */
+struct pen {
+	h2o_socket_t	*sock;
+	int		 far;
+	bool		 is_asked;
+	unsigned	 written;
+	char		 ink[65536];
+};
+
+static void
+on_pen_readable(h2o_socket_t *sock, const char *error)
+{
+	(void)sock;
+	(void)error;
+}
+
+static void
+on_pen_written(h2o_socket_t *sock, const char *error)
+{
+	struct pen *pen = sock->data;
+
+	is(error == NULL, true);
+	pen->written++;
+}
+
+static void
+on_pen_end(struct pen *pen)
+{
+	h2o_iovec_t ink = { pen->ink, sizeof pen->ink };
+
+	if (!pen->is_asked)
+		return;
+	pen->is_asked = false;
+	/* Its state changes, and the write is over at once. */
+	h2o_socket_read_start(pen->sock, on_pen_readable);
+	h2o_socket_write(pen->sock, &ink, 1, on_pen_written);
+}
+
+/* As much as fits, in one write, until the socket cannot be written to. */
+static void
+test_writes_at_turns_end(struct loop *loop)
+{
+	static struct pen pen;
+	int ends[2], room = 2 * (int)sizeof pen.ink;
+
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+	    ends) == 0);
+	must(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) ==
+	    0);
+	pen.far = ends[1];
+	pen.sock = h2o_evloop_socket_create(loop_h2o(loop), ends[0],
+	    H2O_SOCKET_FLAG_DONT_READ);
+	pen.sock->data = &pen;
+	loop_at_turns_end(loop, on_pen_end, &pen);
+	for (unsigned round = 1; round < 4; round++) {
+		pen.is_asked = true;
+		loop_turn(loop, 0);
+		loop_turn(loop, 0);
+		is(pen.written, round);
+		while (read(pen.far, pen.ink, sizeof pen.ink) > 0)
+			;
+		loop_turn(loop, 0);
+		h2o_socket_read_stop(pen.sock);
+		loop_turn(loop, 0);
+	}
+	loop_leave_turns_end(loop, &pen);
+	h2o_socket_close(pen.sock);
+	close(pen.far);
 }
 
 int
@@ -195,6 +266,9 @@ main(void)
 	loop_turn(loop, 50);
 	is(atomic_load(&counts->histograms[HISTOGRAM_loop_turn].sum), turns);
 	ok(clock_ms() - GAUGE_GET(beat_ms) < 2000);
+
+	test("what a turn's end writes is over before the next poll");
+	test_writes_at_turns_end(loop);
 
 	loop_destroy(&loop);
 	ok(loop == NULL);

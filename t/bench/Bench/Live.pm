@@ -33,7 +33,8 @@ my $json  = JSON::PP->new->utf8->canonical;
 sub new {
 	my ($class, %place) = @_;
 	my $self = bless {%place}, $class;
-	for my $sources ([qw(live_client live_order)], ['live_limit']) {
+	for my $sources ([qw(live_client live_order live_wire)],
+		['live_limit']) {
 		system('gcc', '-O2', '-o',
 			"$self->{rest}{folder}/$sources->[0]",
 			map { "$here/$_.c" } @{$sources}) == 0

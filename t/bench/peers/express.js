@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Express 4 over better-sqlite3: WAL, synchronous = NORMAL, so that a commit
-// is not flushed to the disk. Run: node express.js DATABASE-FILE
+// is not flushed to the disk. Run: node express.js DATABASE-FILE; picker.js adds
+// to it what votes and picks need.
 'use strict';
 
 const express = require('express');
@@ -77,3 +78,5 @@ app.delete('/bench/sessions/:after', (req, res) => {
 
 const server = app.listen(0, '127.0.0.1', () =>
 	console.log(`port ${server.address().port}`));
+
+module.exports = { app, db, server, writer };

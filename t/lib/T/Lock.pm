@@ -36,12 +36,14 @@ sub new {
 	return bless { to => $to, owner => $$ }, $class;
 }
 
-# How many wait for a lock in that database.
+# How many wait for a lock in that database, but for the jobs, which look at
+# what is due by themselves.
 sub waiting {
 	my ($db) = @_;
 
 	return $db->query(q{SELECT count(*) FROM pg_stat_activity WHERE
-		wait_event_type = 'Lock' AND datname = current_database()});
+		wait_event_type = 'Lock' AND datname = current_database()
+		AND query NOT LIKE '%api.work\_%'});
 }
 
 # Once it returns nothing is locked any more: psql ends only after PostgreSQL
