@@ -6,6 +6,7 @@
 #include "app/conformance.h"
 #include "app/echo.h"
 #include "app/live.h"
+#include "app/live_socket.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +24,9 @@
 
 #define FULL_MS 1000
 
+/* At most so many namespaces' tables. */
+#define SOCKETIO_APPS 8
+
 /* A listening socket we were handed: which it is, and our descriptor. */
 struct handed {
 	uint32_t	 listener;
@@ -39,6 +43,8 @@ struct worker {
 	struct ws_door	 doors[2];
 	struct engineio_door engines[3];
 	struct socketio	*socketio;
+	struct socketio_app apps[SOCKETIO_APPS];
+	struct live_sockets *live_sockets;
 	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
@@ -75,13 +81,20 @@ static void
 add_engines(struct worker *worker, const struct conf *conf)
 {
 	struct engineio_door *next = worker->engines;
+	struct socketio_setup setup = { .service = worker->service,
+	    .apps = worker->apps };
 
-	if (!conf->socketio_conformance)
-		return;
-	worker->socketio = socketio_create(&(struct socketio_setup){
-	    .service = worker->service, .apps = conformance_apps,
-	    .apps_count = CONFORMANCE_APPS });
-	*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts, NULL };
+	if (conf->socketio_conformance) {
+		setup.apps = conformance_apps;
+		setup.apps_count = CONFORMANCE_APPS;
+		*next++ = (struct engineio_door){ ECHO_PATH, &echo_acts,
+		    NULL };
+	} else {
+		worker->live_sockets = live_sockets_create(worker->service);
+		worker->apps[setup.apps_count++] =
+		    live_sockets_app(worker->live_sockets);
+	}
+	worker->socketio = socketio_create(&setup);
 	*next++ = (struct engineio_door){ conf->socketio_path,
 	    &socketio_acts, worker->socketio };
 }
@@ -224,6 +237,7 @@ worker_end(struct child_self *self)
 	http_close_sockets(worker->http);
 	live_destroy(&worker->live);
 	socketio_destroy(&worker->socketio);
+	live_sockets_destroy(&worker->live_sockets);
 	service_close(worker->service);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);

@@ -219,6 +219,9 @@ OPTION(socketio_conformance, flag, "off", 0, 0, RESTART,
 OPTION(socketio_connect_timeout, count, "45000", 10, 3600000, RELOAD,
     "Milliseconds within which a Socket.IO client has to come into a "
     "namespace.")
+OPTION(socketio_messages, count, "6000", 1, 1000000, RELOAD,
+    "Messages that one Socket.IO client may send in a minute. Past it, it is "
+    "closed, as it is past messages_per_address and its like.")
 OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
     "Where Socket.IO clients reach the server: a path that begins and ends "
     "with a slash.")

@@ -4,6 +4,7 @@
  *
  *	socketio.c	  clients and their sockets: coming and going
  *	socketio_call.c	  events by the table, answers both ways
+ *	socketio_event.c  what hubs tell, once for all
  *	socketio_room.c	  rooms, and who is meant by them
  *	socketio_others.c what other workers and hosts are told, and tell
  *
@@ -82,6 +83,9 @@ struct socketio_client {
 	int32_t		 tenant;
 	bool		 is_websocket;
 	bool		 is_closing;
+	unsigned	 messages;	/* since minute_ms */
+	int64_t		 minute_ms;
+	struct bound_client bound;
 	text		 address, query, cookie;	/* of facts */
 	char		*facts;
 };

@@ -89,6 +89,20 @@ engineio_send(struct engineio *engine, struct engineio_message *message)
 	buf_add_char(&engine->heard, ' ');
 }
 
+void
+engineio_send_live(struct engineio *engine, struct engineio_message *message,
+    uint64_t key)
+{
+	must(key != 0);
+	engineio_send(engine, message);
+}
+
+bool
+engineio_has_room(struct engineio *engine)
+{
+	return (engine->is_writable);
+}
+
 bool
 engineio_is_writable(const struct engineio *engine)
 {
@@ -326,6 +340,7 @@ world_begin(void)
 	buf_init(&seen.arguments, BUF_NO_LIMIT);
 	conf.socketio_attachments = 4;
 	conf.socketio_connect_timeout = 45000;
+	conf.socketio_messages = 1000;
 	conf.ring_record_max = 1024;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker *worker = &workers[i];
