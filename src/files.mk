@@ -118,6 +118,7 @@ libpartyline_a_SOURCES += src/core/tenant_file.c src/core/tenant_file.h
 libpartyline_a_SOURCES += src/core/tenant_writer.c
 libpartyline_a_SOURCES += src/core/ticket.c src/core/ticket.h
 libpartyline_a_SOURCES += src/core/token.c src/core/token.h
+libpartyline_a_SOURCES += src/core/users.c src/core/users.h
 libpartyline_a_SOURCES += src/core/who.c src/core/who.h
 libpartyline_a_SOURCES += src/core/who_read.c
 libpartyline_a_SOURCES += src/jobs/ground.c src/jobs/ground.h

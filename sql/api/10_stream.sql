@@ -152,6 +152,9 @@ BEGIN
 	    WHEN stream_name = 'lobby' THEN api.session_active_text(ctx)
 	    WHEN stream_name LIKE 'session:%' THEN
 		api.session_text(ctx, split_part(stream_name, ':', 2)::bigint)
+	    WHEN stream_name LIKE 'table:%' THEN
+		api.tabletop_session_text(ctx,
+		    split_part(stream_name, ':', 2)::bigint)
 	    ELSE 'null' END;
 END
 $$;

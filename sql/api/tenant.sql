@@ -221,6 +221,10 @@ BEGIN
 	WHERE p.tenant_id = ctx.tenant ORDER BY p.id FOR UPDATE;
 	PERFORM FROM partyline.game g
 	WHERE g.tenant_id = ctx.tenant ORDER BY g.id FOR UPDATE;
+	PERFORM FROM partyline.tabletop_session s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.tabletop_token t
+	WHERE t.tenant_id = ctx.tenant ORDER BY t.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);

@@ -26,6 +26,14 @@ SELECT name, place, left_out FROM (VALUES
     ('session_game', 13, NULL),
     ('live_vote', 14, NULL),
     ('chat_log', 15, NULL),
+    ('tabletop_user', 16, NULL),
+    ('tabletop_session', 17, NULL),
+    ('tabletop_member', 18, NULL),
+    ('tabletop_encounter', 19, NULL),
+    ('tabletop_token', 20, NULL),
+    ('tabletop_chat', 21, NULL),
+    ('tabletop_login', NULL, 'its cookie is signed with a key of this '
+	'installation'),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;

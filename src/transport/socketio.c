@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "core/feed.h"
 #include "core/tenant.h"
+#include "core/users.h"
 #include "plat/loop.h"
 
 #define SID_BYTES 15
@@ -315,17 +316,6 @@ on_connect_timeout(struct socketio_client *client)
 	close_client(client, ENGINEIO_FORCED_CLOSE);
 }
 
-/* Of a page of this very server; schemes are the proxy's affair. */
-static bool
-is_own_origin(const struct op *op)
-{
-	text scheme, rest = op->origin;
-
-	return (text_cut(rest, ':', &scheme, &rest) &&
-	    text_begins(rest, TEXT("//")) && text_is_like(
-	    text_from(rest.at + 2, rest.len - 2), op->host));
-}
-
 /*
  * A cookie comes by itself, whoever made the page that sends it, so that the
  * page has to be one of ours or of the tenant's list. All is no list.
@@ -339,12 +329,9 @@ may_come(void *context, const struct engineio_facts *facts,
 	const struct op *op = facts->op;
 
 	(void)message_out;
-	if (socketio->setup.cookie.at == NULL || op->origin.at == NULL ||
+	return (socketio->setup.cookie.at == NULL ||
 	    engineio_cookie(facts, socketio->setup.cookie).at == NULL ||
-	    is_own_origin(op))
-		return (true);
-	return (op->tenant != NULL && !op->tenant->allows_any_origin &&
-	    tenant_origin_allows(op->tenant, op->origin));
+	    users_trust_origin(op));
 }
 
 /* Copies: they are lent for a call, and asked for at each CONNECT. */
