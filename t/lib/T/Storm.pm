@@ -35,6 +35,7 @@ use T::Run;
 use T::Server;
 use T::Storm::Client;
 use T::Storm::Poll;
+use T::Storm::SocketIo;
 use T::Storm::Sse;
 use T::Storm::Trouble;
 use T::Storm::WebSocket;
@@ -52,7 +53,7 @@ sub new {
 		sessions_count => 4,
 		writers_count => 3,
 		doors    => [qw(T::Storm::WebSocket T::Storm::Sse
-			T::Storm::Poll)],
+			T::Storm::Poll T::Storm::SocketIo)],
 		%options,
 		wrongs   => [],
 		events   => {},		# stream => [number => envelope]
@@ -105,6 +106,7 @@ sub make_host {
 		socket_queue    => one_of(qw(16KiB 64KiB)),
 		socket_send_buffer => '4KiB',
 		live_messages   => 1000000,
+		socketio_messages => 1000000,
 		access_log      => 'off',
 	});
 }
