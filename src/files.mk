@@ -160,6 +160,7 @@ libpartyline_a_SOURCES += src/transport/router.c src/transport/router.h
 libpartyline_a_SOURCES += src/transport/socketio.c src/transport/socketio.h
 libpartyline_a_SOURCES += src/transport/socketio_call.c
 libpartyline_a_SOURCES += src/transport/socketio_event.c
+libpartyline_a_SOURCES += src/transport/socketio_gather.c
 libpartyline_a_SOURCES += src/transport/socketio_inside.h
 libpartyline_a_SOURCES += src/transport/socketio_news.c
 libpartyline_a_SOURCES += src/transport/socketio_news.h

@@ -563,6 +563,7 @@ socketio_create(const struct socketio_setup *setup)
 
 	socketio->setup = *setup;
 	secret_fill(&socketio->origin, sizeof socketio->origin);
+	socketio->origin &= INT64_MAX;
 	loop_at_turns_end(setup->service->loop, free_gone, socketio);
 	feed_listen(setup->service->feed, &(struct feed_listener){
 	    SOCKETIO_STREAM, socketio_hear, socketio });
@@ -579,6 +580,7 @@ socketio_destroy(struct socketio **given)
 		return;
 	object_check(socketio, SOCKETIO_MAGIC);
 	must(socketio->sockets == NULL);
+	socketio_gather_end_all(socketio);
 	feed_leave(socketio->setup.service->feed, SOCKETIO_STREAM);
 	loop_leave_turns_end(socketio->setup.service->loop, socketio);
 	free_gone(socketio);

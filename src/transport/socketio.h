@@ -245,6 +245,23 @@ struct socketio_target {
 void	socketio_broadcast(struct socketio *socketio,
 	    const struct socketio_target *target,
 	    struct socketio_writer *writer);
+/*
+ * The same, and wants an answer of each: on_answer is told of those that come
+ * in time, on_end once, last, be it before this returns: when all have
+ * answered who are still there, or the time is over. meant: sockets that got
+ * it, as far as is known. Another host of which nothing is heard for
+ * SOCKETIO_SETTLE_MS has none of them.
+ */
+#define SOCKETIO_SETTLE_MS 500
+struct socketio_asker {
+	void	(*on_answer)(void *me, const struct socketio_packet *packet);
+	void	(*on_end)(void *me, unsigned meant, unsigned answered);
+	void	*me;
+};
+void	socketio_ask_all(struct socketio *socketio,
+	    const struct socketio_target *target,
+	    struct socketio_writer *writer, int64_t timeout_ms,
+	    const struct socketio_asker *asker);
 /* To a room, but not to this socket. */
 void	socketio_tell_room(struct socketio_socket *socket, text room,
 	    struct socketio_writer *writer);

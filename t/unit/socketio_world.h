@@ -13,13 +13,17 @@
 #ifndef UNIT_SOCKETIO_WORLD_H
 #define UNIT_SOCKETIO_WORLD_H
 
+#include <unistd.h>
+
 #include "transport/socketio.h"
 
 #include "base/conf.h"
+#include "core/control.h"
 #include "core/event.h"
 #include "core/feed.h"
 #include "core/tenant.h"
 #include "plat/loop.h"
+#include "plat/segment.h"
 #include "tap.h"
 
 #define WORKERS 3
@@ -50,7 +54,8 @@ static struct worker {
 } workers[WORKERS];
 static struct conf conf;
 static struct loop *loop;
-static unsigned made, said, lost_after;
+static struct segment *segment;
+static unsigned made, said, lost_after, others;
 
 struct engineio_message *
 engineio_message_create(const text *pieces, unsigned count, bool is_binary)
@@ -152,6 +157,13 @@ feed_want(struct feed *feed, int32_t tenant, bool is_wanted)
 {
 	is(tenant, TENANT);
 	worker_of(feed)->wanted += is_wanted ? 1 : -1;
+}
+
+unsigned
+control_others(const struct control *control)
+{
+	(void)control;
+	return (others);
 }
 
 void
@@ -336,7 +348,11 @@ go(struct client *client)
 static void
 world_begin(void)
 {
+	int fd;
+
 	loop = loop_create();
+	segment = segment_create(WORKERS, 65536, 1024, &fd);
+	close(fd);
 	buf_init(&seen.arguments, BUF_NO_LIMIT);
 	conf.socketio_attachments = 4;
 	conf.socketio_connect_timeout = 45000;
@@ -345,8 +361,10 @@ world_begin(void)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker *worker = &workers[i];
 
+		atomic_store(&segment->slots[segment_give_slot(segment,
+		    ROLE_WORKER, i + 1)].listens, 1);
 		worker->service = (struct service){ .loop = loop,
-		    .conf = &conf, .feed = (struct feed *)worker };
+		    .segment = segment, .conf = &conf, .feed = (struct feed *)worker };
 		worker->socketio = socketio_create(&(struct socketio_setup){
 		    .service = &worker->service, .apps = apps,
 		    .apps_count = sizeof apps / sizeof apps[0],
@@ -363,6 +381,7 @@ world_end(void)
 	}
 	buf_fini(&seen.arguments);
 	loop_destroy(&loop);
+	segment_unmap(segment);
 }
 
 #endif
