@@ -355,8 +355,8 @@ refusal_of(const struct db_answer *answer)
 	return (err != ERR_none ? err : ERR_internal);
 }
 
-static enum err
-error_of(const struct db_answer *answer)
+enum err
+act_error(const struct db_answer *answer)
 {
 	switch (answer->result) {
 	case DB_REFUSED:
@@ -375,7 +375,7 @@ error_of(const struct db_answer *answer)
 void
 act_fail(struct op *op, const struct db_answer *answer)
 {
-	enum err err = error_of(answer);
+	enum err err = act_error(answer);
 	text more = TEXT_NONE;
 
 	if (answer->result == DB_REFUSED && (err == ERR_internal ||

@@ -159,26 +159,6 @@ users_read_cookie(const struct service *service, int32_t tenant, text value,
 	return (false);
 }
 
-/* Of a page of this very server; schemes are the proxy's affair. */
-static bool
-is_own_origin(const struct op *op)
-{
-	text scheme, rest = op->origin;
-
-	return (text_cut(rest, ':', &scheme, &rest) &&
-	    text_begins(rest, TEXT("//")) && text_is_like(
-	    text_from(rest.at + 2, rest.len - 2), op->host));
-}
-
-bool
-users_trust_origin(const struct op *op)
-{
-	/* All is no list. */
-	return (op->origin.at == NULL || is_own_origin(op) ||
-	    (op->tenant != NULL && !op->tenant->allows_any_origin &&
-	    tenant_origin_allows(op->tenant, op->origin)));
-}
-
 enum err
 users_find(struct op *op)
 {
@@ -188,7 +168,7 @@ users_find(struct op *op)
 
 	if (op->login.at == NULL)
 		return (ERR_login_required);
-	if (!users_trust_origin(op))
+	if (!tenant_trusts_page(op->tenant, op->origin, op->host))
 		return (ERR_origin_not_allowed);
 	if (!users_read_cookie(op->ground->service, op->tenant->id,
 	    op->login, hash))

@@ -37,8 +37,6 @@ bool	users_read_cookie(const struct service *service, int32_t tenant,
 	    text value, char hash_out[DIGEST_HEX_SIZE]);
 /* Of all values of a Cookie header; at NULL: it has none. */
 text	users_cookie_of(text header);
-/* Whether the page that asks may do so with its user's cookie. */
-bool	users_trust_origin(const struct op *op);
 /* Sets op->caller, login:<hash>, by op->login. */
 enum err users_find(struct op *op);
 

@@ -176,8 +176,9 @@ is_schema_shown(const char *name)
 
 		if (strcmp(row->answer, name) != 0)
 			continue;
-		is_of_shown |= is_shown(row);
-		is_of_other |= !is_shown(row);
+		/* 204 has no body that anything could be said of. */
+		is_of_shown |= is_shown(row) && row->status != 204;
+		is_of_other |= !is_shown(row) || row->status == 204;
 	}
 	return (is_of_shown || !is_of_other);
 }

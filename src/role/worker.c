@@ -7,6 +7,7 @@
 #include "app/echo.h"
 #include "app/live.h"
 #include "app/live_socket.h"
+#include "app/tabletop.h"
 #include "base/conf.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 #include "core/follow.h"
 #include "core/lag.h"
 #include "core/service.h"
+#include "core/users.h"
 #include "role/child.h"
 #include "role/documents.h"
 #include "role/server.h"
@@ -43,6 +45,7 @@ struct worker {
 	struct ws_door	 doors[2];
 	struct engineio_door engines[3];
 	struct socketio	*socketio;
+	struct tabletop	*tabletop;
 	struct socketio_app apps[SOCKETIO_APPS];
 	struct live_sockets *live_sockets;
 	struct documents *documents;
@@ -93,6 +96,10 @@ add_engines(struct worker *worker, const struct conf *conf)
 		worker->live_sockets = live_sockets_create(worker->service);
 		worker->apps[setup.apps_count++] =
 		    live_sockets_app(worker->live_sockets);
+		worker->tabletop = tabletop_create(worker->service);
+		worker->apps[setup.apps_count++] =
+		    tabletop_app(worker->tabletop);
+		setup.cookie = TEXT(USERS_COOKIE);
 	}
 	worker->socketio = socketio_create(&setup);
 	*next++ = (struct engineio_door){ conf->socketio_path,
@@ -239,6 +246,7 @@ worker_end(struct child_self *self)
 	socketio_destroy(&worker->socketio);
 	live_sockets_destroy(&worker->live_sockets);
 	service_close(worker->service);
+	tabletop_destroy(&worker->tabletop);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);
 	service_destroy(&worker->service);

@@ -13,7 +13,6 @@
 #include "base/secret.h"
 #include "core/feed.h"
 #include "core/tenant.h"
-#include "core/users.h"
 #include "plat/loop.h"
 
 #define SID_BYTES 15
@@ -331,7 +330,7 @@ may_come(void *context, const struct engineio_facts *facts,
 	(void)message_out;
 	return (socketio->setup.cookie.at == NULL ||
 	    engineio_cookie(facts, socketio->setup.cookie).at == NULL ||
-	    users_trust_origin(op));
+	    tenant_trusts_page(op->tenant, op->origin, op->host));
 }
 
 /* Copies: they are lent for a call, and asked for at each CONNECT. */
