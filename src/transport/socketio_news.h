@@ -5,9 +5,9 @@
  * record has room for.
  *
  *	piece:	 S1 <origin> <number> <piece> <pieces>\n <bytes>
- *	message: <kind>, where it is of asking <asker>:<ask>:<number>:<workers>:,
- *		 and then, each as <length>:<bytes>, nsp, argument, rooms,
- *		 except, attachments behind their counts
+ *	message: <kind>, of asking also <asker>:<ask>:<number>:<workers>:, and
+ *		 then, each as <length>:<bytes>, nsp, argument, rooms, except,
+ *		 attachments behind their counts
  *
  * Holds always:
  *  1. What is written reads back as the same; what is read is whole and

@@ -360,11 +360,12 @@ world_begin(void)
 	conf.ring_record_max = 1024;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker *worker = &workers[i];
+		int slot = segment_give_slot(segment, ROLE_WORKER, i + 1);
 
-		atomic_store(&segment->slots[segment_give_slot(segment,
-		    ROLE_WORKER, i + 1)].listens, 1);
+		atomic_store(&segment->slots[slot].listens, 1);
 		worker->service = (struct service){ .loop = loop,
-		    .segment = segment, .conf = &conf, .feed = (struct feed *)worker };
+		    .segment = segment, .conf = &conf,
+		    .feed = (struct feed *)worker };
 		worker->socketio = socketio_create(&(struct socketio_setup){
 		    .service = &worker->service, .apps = apps,
 		    .apps_count = sizeof apps / sizeof apps[0],

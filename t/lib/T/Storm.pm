@@ -36,6 +36,7 @@ use T::Server;
 use T::Storm::Client;
 use T::Storm::Poll;
 use T::Storm::SocketIo;
+use T::Storm::SocketIoPoll;
 use T::Storm::Sse;
 use T::Storm::Trouble;
 use T::Storm::WebSocket;
@@ -53,7 +54,8 @@ sub new {
 		sessions_count => 4,
 		writers_count => 3,
 		doors    => [qw(T::Storm::WebSocket T::Storm::Sse
-			T::Storm::Poll T::Storm::SocketIo)],
+			T::Storm::Poll T::Storm::SocketIo
+			T::Storm::SocketIoPoll)],
 		%options,
 		wrongs   => [],
 		events   => {},		# stream => [number => envelope]
