@@ -29,6 +29,11 @@ my $closed = $admin->post('/api/sessions', { notes => 'closed' })->{json}{id};
 $admin->post("/api/sessions/$closed/close");
 my $active = $admin->post('/api/sessions', { notes => 'active' })->{json}{id};
 
+# At the tabletop, too.
+$admin->post('/api/tabletop/sessions', { name => "Den $_" })
+    ->{json}{id} == $_
+    or die "sessions have other numbers\n" for $closed, $active;
+
 sub id_for {
 	my ($row) = @_;
 

@@ -351,7 +351,7 @@ BEGIN
 		PERFORM api.tabletop_session_play(ctx, me, session, true);
 	END IF;
 	new_id := api.next_id(ctx, 'tabletop_chat');
-	body := extra || jsonb_build_object('id', new_id,
+	body := (extra - 'socket') || jsonb_build_object('id', new_id,
 	    'sessionId', session, 'message', message, 'userId', me.id,
 	    'name', me.name, 'timestamp', moment_text, 'metadata',
 	    jsonb_build_object('timestamp', moment_text)

@@ -252,14 +252,15 @@ job_do(struct user_job *job)
 
 static void
 job_ask(struct user_job *job, enum function function, const text *inputs,
-    unsigned count, void (*on_answer)(void *, const struct db_answer *))
+    unsigned count,
+    void (*on_answer)(void *, const struct db_answer *))
 {
 	struct call_context context;
 
 	job->is_asking = true;
 	act_context(job->op, &context);
-	service_ask(job->users->service, function, &context, TEXT_NONE,
-	    inputs, count, on_answer, job);
+	service_ask(job->users->service, function, &context,
+	    act_stream(job->op), inputs, count, on_answer, job);
 }
 
 /* --- login ------------------------------------------------------------- */

@@ -501,7 +501,7 @@ OPERATION(tabletop_member_remove, DELETE,
     INPUT(id, PATH, id, session_not_found, 1, 0, "The session.")
     INPUT(userId, PATH, id, user_not_found, 1, 0, "The user."))
 OPERATION(tabletop_session_create, POST, "/api/tabletop/sessions", FRONT,
-    USER, WRITE, NONE, "", 201, tabletop_session,
+    USER, WRITE, NONE, "lobby", 201, tabletop_session,
     "Makes a session, which the caller leads as its game master.",
     INPUT(name, BODY, text, input_missing, 1, 200, "What it is called.")
     INPUT(description, BODY, text, none, 0, 10000, "And what it is about.")
@@ -533,7 +533,7 @@ OPERATION(tabletop_token_list, GET, "/api/tabletop/encounters/{id}/tokens",
     "The tokens of an encounter.",
     INPUT(id, PATH, id, encounter_not_found, 1, 0, "The encounter."))
 OPERATION(tabletop_user_create, POST, "/api/tabletop/users", FRONT, USER,
-    OWN, NONE, "", 201, tabletop_user,
+    OWN, NONE, "lobby", 201, tabletop_user,
     "Makes a user, for admins alone.",
     INPUT(name, BODY, text, input_missing, 1, 100,
 	"His name, which nobody else has.")

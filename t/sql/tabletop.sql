@@ -147,4 +147,22 @@ SELECT is((SELECT count(*) FROM partyline.tabletop_token)
     + (SELECT count(*) FROM partyline.event WHERE stream = 'table:1'),
     0::bigint, 'with all that is its own');
 
+-- and so does a tenant
+SELECT is(status, 201, 'another tenant')
+FROM t.fleet($$api.tenant_add(t.ctx(NULL), 'other')$$) WHERE status > 0;
+INSERT INTO partyline.tabletop_user
+VALUES (2, 1, 'ann', 'hash', false, now(), 'now');
+INSERT INTO partyline.tabletop_login VALUES (2, 'hash', 1, now(), now());
+INSERT INTO partyline.tabletop_session (tenant_id, id, name, created_text,
+    updated_text) VALUES (2, 1, 'den', 'now', 'now');
+INSERT INTO partyline.tabletop_member VALUES (2, 1, 1);
+INSERT INTO partyline.tabletop_encounter VALUES (2, 1, 1, 'cave');
+INSERT INTO partyline.tabletop_chat VALUES (2, 1, 1, 1, 'session', '1', '{}');
+SELECT is(status, 200, 'is removed')
+FROM t.fleet($$api.tenant_remove(t.ctx(NULL), 'other')$$) WHERE status > 0;
+SELECT is((SELECT count(*) FROM partyline.tabletop_user WHERE tenant_id = 2)
+    + (SELECT count(*) FROM partyline.tabletop_session WHERE tenant_id = 2)
+    + (SELECT count(*) FROM partyline.tabletop_chat WHERE tenant_id = 2),
+    0::bigint, 'with its tabletop');
+
 SELECT * FROM finish();
