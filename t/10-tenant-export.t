@@ -119,6 +119,26 @@ INSERT INTO partyline.stream (tenant_id, name, epoch)
 VALUES ($tenant, 'thread:1', 'e');
 INSERT INTO partyline.thread (tenant_id, id, name, created_at, active_at, told)
 VALUES ($tenant, 1, 'talk', now(), now(), 7) ON CONFLICT DO NOTHING;
+INSERT INTO partyline.tabletop_user (tenant_id, id, name, hash, is_admin,
+    created_at, created_text)
+SELECT $tenant, n, E'us\\u00e9r ' || n, 'hash', n = 1, m, api.iso(m)
+FROM generate_series(1, 2) n,
+    LATERAL (SELECT timestamptz '2026-05-01T20:00:00Z' AS m) AS at;
+INSERT INTO partyline.tabletop_session (tenant_id, id, name, description,
+    game_master_id, created_by, created_text, updated_text)
+SELECT $tenant, 1, 'Den', E'deep\\n', 1, 1, t, t
+FROM (VALUES ('2026-05-01T20:00:00.000Z')) v (t);
+INSERT INTO partyline.tabletop_member VALUES ($tenant, 1, 2);
+INSERT INTO partyline.tabletop_encounter VALUES ($tenant, 1, 1, 'Cave');
+INSERT INTO partyline.tabletop_token (tenant_id, id, encounter_id, name, size,
+    position, is_visible, is_player_controlled, data, version)
+VALUES ($tenant, 1, 1, 'Orc', 'large', '{"x":1.50,"y":2,"elevation":0}', true,
+    false, '{"hp":[7,"é"]}', 3);
+INSERT INTO partyline.tabletop_chat
+SELECT $tenant, n, 1, 2, 'session', '1', json_build_object('id', n,
+    'sessionId', 1, 'message', 'hello ' || n, 'userId', 2, 'name', 'x',
+    'timestamp', '2026-05-01T20:00:00.000Z', 'metadata', '{}'::json)
+FROM generate_series(1, 3) n;
 INSERT INTO partyline.catalog_due VALUES ($tenant) ON CONFLICT DO NOTHING;
 END
 	return;

@@ -123,6 +123,22 @@ my %again = (
 	done => sub { sql("SELECT count(*) FROM partyline.webhook_delivery
 		WHERE id = 1 AND webhook_id = $_[0] AND queued_at > 'epoch'") },
 );
+# At the tabletop sessions have the same numbers.
+my %table = (never => undef, lock =>
+	"SELECT FROM partyline.tabletop_session WHERE id = $id FOR UPDATE");
+$ann->post('/api/tabletop/users', { name => $_, password => 'x' }),
+    $ann->post('/api/tabletop/sessions', { name => $_ }) for qw(Ann Bert);
+
+# Of its nouns those rows that the test makes.
+sub at_table {
+	my $noun = shift;
+	my $rows = "FROM partyline.tabletop_$noun WHERE $_[0]";
+	my $last = "FROM partyline.counter WHERE noun = 'tabletop_$noun'";
+
+	return (undo => sub { sql("DELETE $rows") }, count =>
+		"SELECT last $last", lock => "SELECT $last FOR UPDATE",
+		done => sub { sql("SELECT count(*) $rows") });
+}
 my %how = (
 	game_create => {
 		%catalog,
@@ -292,6 +308,33 @@ my %how = (
 		done  => sub { flag('archived', $_[0]) eq 'f' },
 		never => undef,		# but for one that is missing
 	},
+	tabletop_encounter_create => {
+		at_table('encounter', 'id > 0'), %table,
+		body => ['{"name":"x"}', '{"name":"y"}'],
+		done => sub { sql("SELECT count(*) FROM
+			partyline.tabletop_encounter
+			WHERE session_id = $_[0]") },
+	},
+	tabletop_member_add => {
+		at_table('member', 'user_id > 0'), %table,
+		body => ['{"userId":1}', '{"userId":2}'],
+		done => sub { sql("SELECT count(*) FROM
+			partyline.tabletop_member WHERE session_id = $_[0]") },
+		count => "SELECT count(*) FROM partyline.event
+			WHERE type = 'member-added'",
+	},
+	tabletop_session_create => {
+		at_table('session', "name = 'x'"),
+		body  => ['{"name":"x"}', '{"name":"y"}'],
+		never => undef,
+	},
+	tabletop_user_create => {
+		at_table('user', "name = 'Key'"),
+		body => [map { qq({"name":"Key","password":"$_"}) } 1, 2],
+		never => sub { sql("INSERT INTO partyline.tabletop_user
+			SELECT 1, 1000, 'Key', 'x', false, now(), 'x'") },
+		refused => 409,
+	},
 	vote_create => {
 		%session,
 		body => [map { '{"username":"a","timestamp":'
@@ -348,6 +391,7 @@ my %how = (
 	conversation_learning => undef,
 	havefun               => undef,
 	pick                  => undef,
+	(map { $_ => undef } qw(tabletop_login tabletop_logout)),
 );
 my %row = map { $_->{name} => $_ } grep { $_->{method} eq 'POST' }
     T::Table->rows('operations');
@@ -527,7 +571,7 @@ my %test = (
 					. 'Idempotency-Key.')
 				    && like($answer->{headers}{'retry-after'},
 					qr/\A[1-9]\d*\z/, 'when to ask again');
-			} 20;
+			} 60;
 			ok($is_lost, "$fault: the outcome is unknown");
 			my $told = asked_until_told($name, $key);
 			is($told->{status}, $row{$name}{status},

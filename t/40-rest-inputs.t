@@ -32,6 +32,10 @@ my $active = $admin->post('/api/sessions', { notes => 'active' })->{json}{id};
 # And a webhook of the same id, that is never sent anything.
 is($admin->post('/api/webhooks', { name => 'none', url => 'http://none',
 	secret => 'none', events => [] })->{json}{id}, $closed, 'a webhook');
+# At the tabletop, too.
+$admin->post('/api/tabletop/sessions', { name => "Den $_" })
+    ->{json}{id} == $_
+    or die "sessions have other numbers\n" for $closed, $active;
 
 sub id_for {
 	my ($row) = @_;

@@ -196,7 +196,8 @@ subtest 'a header that comes twice' => sub {
 
 subtest 'who may do what' => sub {
 	my %rank = (none => 0, viewer => 1, bot => 2, admin => 3);
-	my %need = (ANYONE => 0, MEMBER => 1, BOT => 2, ADMIN => 3);
+	my %need = (ANYONE => 0, MEMBER => 1, BOT => 2, ADMIN => 3,
+		USER => 3);
 	my $count = 0;
 
 	for my $slug (qw(default shut)) {
@@ -221,7 +222,9 @@ subtest 'who may do what' => sub {
 						"$what: may");
 				} elsif ($role eq 'none') {
 					is($answer->{json}{code},
-						'token_required', $what);
+						$row->{who} eq 'USER'
+						? 'login_required'
+						: 'token_required', $what);
 					is($answer->{status}, 401, $what);
 				} else {
 					is($answer->{json}{code},

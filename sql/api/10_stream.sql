@@ -163,6 +163,9 @@ BEGIN
 		api.session_text(ctx, split_part(stream_name, ':', 2)::bigint)
 	    WHEN stream_name LIKE 'thread:%' THEN
 		api.thread_text(ctx, split_part(stream_name, ':', 2)::bigint)
+	    WHEN stream_name LIKE 'table:%' THEN
+		api.tabletop_session_text(ctx,
+		    split_part(stream_name, ':', 2)::bigint)
 	    ELSE 'null' END;
 END
 $$;

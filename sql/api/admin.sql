@@ -295,8 +295,10 @@ DECLARE
 	answer api.answer := api.reply(201, NULL);
 BEGIN
 	PERFORM api.enter(ctx);
+	-- The others have no door that would take one.
 	PERFORM FROM partyline.stream s
-	WHERE s.tenant_id = ctx.tenant AND s.name = wanted_stream;
+	WHERE s.tenant_id = ctx.tenant AND s.name = wanted_stream
+	    AND s.name ~ '^(lobby$|session:)';
 	IF NOT FOUND THEN
 		RAISE 'stream_not_found' USING ERRCODE = 'PT404';
 	END IF;

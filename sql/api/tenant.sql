@@ -233,6 +233,10 @@ BEGIN
 	WHERE q.tenant_id = ctx.tenant ORDER BY q.webhook_id FOR UPDATE;
 	PERFORM FROM partyline.webhook w
 	WHERE w.tenant_id = ctx.tenant ORDER BY w.id FOR UPDATE;
+	PERFORM FROM partyline.tabletop_session s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.tabletop_token t
+	WHERE t.tenant_id = ctx.tenant ORDER BY t.id FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);

@@ -34,6 +34,14 @@ SELECT name, place, left_out FROM (VALUES
     ('webhook_outbox', 22, NULL),	-- without nth: in the order of streams
     ('webhook_delivery', 23, NULL),
     ('webhook_log', 24, NULL),
+    ('tabletop_user', 30, NULL),
+    ('tabletop_session', 31, NULL),
+    ('tabletop_member', 32, NULL),
+    ('tabletop_encounter', 33, NULL),
+    ('tabletop_token', 34, NULL),
+    ('tabletop_chat', 35, NULL),
+    ('tabletop_login', NULL, 'its cookie is signed with a key of this '
+	'installation'),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;

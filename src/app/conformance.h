@@ -7,6 +7,9 @@
  *	/, /custom	<── auth(payload)
  *	/		message(...a)		<── message-back(...a)
  *			message-with-ack(...a)	<── the answer: ...a
+ *	/custom		ask-all(ms)		──> asked, to all of them there
+ *						<── the answer: how many they
+ *						    are, and what they answer
  */
 #ifndef APP_CONFORMANCE_H
 #define APP_CONFORMANCE_H

@@ -48,28 +48,6 @@ sign_out(struct client *client)
 	client->caller_texts = NULL;
 }
 
-/* Texts of its own, as the book's do not last. */
-static void
-keep_caller(struct client *client, const struct caller *found)
-{
-	const text from[] = { found->name, found->id, found->jti };
-	text *const to[] = { &client->caller.name, &client->caller.id,
-	    &client->caller.jti };
-	size_t at = 0;
-
-	sign_out(client);
-	client->caller = *found;
-	client->caller_texts = mem_alloc(found->name.len + found->id.len +
-	    found->jti.len + 1);
-	for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
-		if (from[i].len > 0)
-			memcpy(client->caller_texts + at, from[i].at,
-			    from[i].len);
-		*to[i] = text_from(client->caller_texts + at, from[i].len);
-		at += from[i].len;
-	}
-}
-
 /* Counted as one of the caller's; false: it was closed. */
 static bool
 count_caller(struct client *client)
@@ -104,7 +82,8 @@ on_auth(struct client *client, struct json_object *message)
 	}
 	if (!read_since(client, message, &cursor))
 		return;
-	keep_caller(client, caller);
+	sign_out(client);
+	client->caller_texts = caller_copy(&client->caller, caller);
 	wait_for_due(client);
 	if (!count_caller(client))
 		return;

@@ -17,6 +17,7 @@
 #include "core/input.h"
 #include "core/query.h"
 #include "core/tenant.h"
+#include "core/users.h"
 #include "core/who.h"
 #include "plat/digest.h"
 
@@ -87,6 +88,7 @@ rank_needed(const struct op *op)
 	case WHO_BOT:
 		return (RANK_BOT);
 	case WHO_ADMIN:
+	case WHO_USER:
 		break;
 	}
 	return (RANK_ADMIN);
@@ -128,6 +130,12 @@ is_allowed(struct op *op)
 
 	if (needed == RANK_NONE || brings_ticket(op))
 		return (true);
+	if (op->row->who == WHO_USER && op->authorization.at == NULL) {
+		err = users_find(op);
+		if (err != ERR_none)
+			op_fail(op, err);
+		return (err == ERR_none);
+	}
 	err = who_find(op->ground->service->who, op->tenant->id,
 	    op->authorization, stamp_now() / 1000, &caller);
 	if (err == ERR_none && caller->rank < needed)
@@ -346,8 +354,8 @@ refusal_of(const struct db_answer *answer)
 	return (err != ERR_none ? err : ERR_internal);
 }
 
-static enum err
-error_of(const struct db_answer *answer)
+enum err
+act_error(const struct db_answer *answer)
 {
 	switch (answer->result) {
 	case DB_REFUSED:
@@ -366,7 +374,7 @@ error_of(const struct db_answer *answer)
 void
 act_fail(struct op *op, const struct db_answer *answer)
 {
-	enum err err = error_of(answer);
+	enum err err = act_error(answer);
 	text more = TEXT_NONE;
 
 	if (answer->result == DB_REFUSED && (err == ERR_internal ||

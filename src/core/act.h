@@ -62,6 +62,8 @@ void	act_tell(struct service *service, int32_t tenant,
 /* Answers with a row, or with what came instead of rows. */
 void	act_reply(struct op *op, const struct call_row *row);
 void	act_fail(struct op *op, const struct db_answer *answer);
+/* What a client is told that came instead of rows. */
+enum err act_error(const struct db_answer *answer);
 /* Of the first answer among the rows; false: there is none. */
 bool	act_answer_row(const struct db_answer *answer,
 	    struct call_row *row_out);

@@ -42,6 +42,7 @@ struct control {
 	char		 next_epoch[RING_EPOCH_MAX + 1];
 	int64_t		 next_num;
 	bool		 has_others;	/* other hosts live */
+	unsigned	 others;
 	enum leave	 leave;
 };
 
@@ -177,17 +178,20 @@ heed_hosts(struct control *control, struct json_object *head)
 {
 	struct service *service = control->service;
 	const struct conf *conf = service->conf;
-	bool has_others = false, is_late = segment_is_cut_off(
+	unsigned others = 0;
+	bool has_others, is_late = segment_is_cut_off(
 	    service->segment), other_is_late;
 	struct json_object *host;
 
 	for (size_t i = 0; (host = json_in_item(head, "hosts", i)) != NULL;
 	    i++)
 		if (is_other_host(control, host)) {
-			has_others = true;
+			others++;
 			is_late = is_late || (json_in_bool(host, "degraded",
 			    &other_is_late) && other_is_late);
 		}
+	has_others = others > 0;
+	control->others = others;
 	feed_hurry(service->feed, has_others && is_late);
 	if (has_others == control->has_others)
 		return;
@@ -384,6 +388,13 @@ read_control(struct control *control)
 	inputs[0] = text_of(first);
 	service_ask(control->service, FUNCTION_control_read, NULL, TEXT_NONE,
 	    inputs, 2, on_control, control);
+}
+
+unsigned
+control_others(const struct control *control)
+{
+	object_check(control, CONTROL_MAGIC);
+	return (control->others);
 }
 
 struct control *

@@ -41,6 +41,8 @@ void		 control_destroy(struct control **control);
  * still taking leave of the other hosts, ask again.
  */
 bool		 control_leave(struct control *control);
+/* Hosts that live beside this one, as far as it knows. */
+unsigned	 control_others(const struct control *control);
 /* As soon as no reading is on its way. */
 void		 control_read_now(struct control *control);
 /* The same, and all lists. */

@@ -37,6 +37,9 @@ event_give(struct event **given)
 		return;
 	for (unsigned i = 0; i < EVENT_FORMS; i++)
 		bytes_give(&event->forms[i]);
+	for (unsigned i = 0; i < EVENT_OBJECTS; i++)
+		if (event->objects[i].at != NULL)
+			event->objects[i].give(event->objects[i].at);
 	object_free(&event);
 }
 
@@ -53,4 +56,20 @@ event_type(struct event *event)
 	    raw.len >= 2 && raw.at[0] == '"')
 		event->type = text_from(raw.at + 1, raw.len - 2);
 	return (event->type);
+}
+
+uint64_t
+event_key(const struct event *event)
+{
+	text head, rest, stream;
+	uint64_t key = 0xcbf29ce484222325;
+
+	text_cut(event->envelope, ',', &head, &rest);
+	if (text_begins(rest, TEXT("\"stream\":"))) {
+		text_cut(rest, ',', &stream, &rest);
+		head.len += stream.len + 1;
+	}
+	for (size_t i = 0; i < head.len; i++)
+		key = (key ^ (unsigned char)head.at[i]) * 0x100000001b3;
+	return (key | 1);
 }

@@ -5,12 +5,13 @@
  *
  *	event ─┬─ envelope: the JSON that SQL made
  *	       ├─ forms[EVENT_WS]: the frame that a thousand sockets send
- *	       └─ forms[…]
+ *	       ├─ forms[…]
+ *	       └─ objects[…]: what is more than bytes
  *
  * Holds always:
- *  1. Only the forms and the type change after it was made: each is filled
- *     once, by whoever needs it first; told_us is core/lag's.
- *  2. The last holder's giving frees it, and gives the forms.
+ *  1. Only forms, objects and the type change after it was made: each is
+ *     filled once, by whoever needs it first; told_us is core/lag's.
+ *  2. The last holder's giving frees it, and gives forms and objects.
  *  3. A LIVE event has the number 0, which no stored event has.
  *
  *	event = event_create(epoch, seq, envelope);	... held once
@@ -33,9 +34,19 @@ enum event_form {
 	EVENT_WS,
 	EVENT_WS_DEFLATED,
 	EVENT_SSE,
+	EVENT_FORMS
+};
+
+/* The same where it is an object of the transport's. */
+enum event_object {
 	EVENT_SOCKETIO,
 	EVENT_SOCKETIO_OTHER,	/* in another dialect */
-	EVENT_FORMS
+	EVENT_OBJECTS
+};
+
+struct event_owned {
+	void		*at;		/* NULL: not made yet */
+	void		(*give)(void *at);
 };
 
 struct event {
@@ -48,6 +59,7 @@ struct event {
 	text		 envelope;
 	text		 type;		/* at NULL: nobody asked for it */
 	struct bytes	*forms[EVENT_FORMS];
+	struct event_owned objects[EVENT_OBJECTS];
 	char		 at[];
 };
 
@@ -56,6 +68,8 @@ struct event	*event_create(text epoch, uint64_t seq, text envelope);
 void		 event_give(struct event **event);
 /* As the envelope has it, e.g. vote.received; empty where it has none. */
 text		 event_type(struct event *event);
+/* LIVE ones of the same stand in for each other: type and stream; never 0. */
+uint64_t	 event_key(const struct event *event);
 
 static inline struct event *
 event_share(struct event *event)

@@ -69,6 +69,10 @@ read_secret(struct keyring *keyring, struct json_object *secret)
 		return (false);
 	if (text_is(kind, TEXT("jwt")))
 		return (add_key(keyring, id, value));
+	if (text_is(kind, TEXT("cookie")) && value.len > 0 &&
+	    keyring->cookie_count < KEYRING_COOKIES_MAX)
+		keyring->cookie_secrets[keyring->cookie_count++] =
+		    keep(keyring, value);
 	if (text_is(kind, TEXT("server")) &&
 	    keyring->server_secret.len == 0)
 		keyring->server_secret = keep(keyring, value);

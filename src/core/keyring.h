@@ -27,10 +27,14 @@
 
 /* What the options' key is called in tokens. */
 #define KEYRING_OWN "conf"
+#define KEYRING_COOKIES_MAX 4
 
 struct keyring {
 	struct arena		 arena;
 	text			 server_secret;
+	/* These sign cookies: the newest first, all are believed. */
+	text			 cookie_secrets[KEYRING_COOKIES_MAX];
+	unsigned		 cookie_count;
 	struct token_key	 keys[TOKEN_KEYS_MAX];
 	unsigned		 count;
 	int64_t			 retires_ms;	/* the next one; 0: none */

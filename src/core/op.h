@@ -73,7 +73,8 @@ enum operation {
 	OPERATIONS
 };
 
-enum who { WHO_ANYONE, WHO_READER, WHO_MEMBER, WHO_BOT, WHO_ADMIN };
+enum who { WHO_ANYONE, WHO_READER, WHO_MEMBER, WHO_BOT, WHO_ADMIN,
+	WHO_USER };
 enum way { WAY_LOCAL, WAY_OWN, WAY_READ, WAY_SLOW, WAY_WRITE, WAY_BATCH };
 enum op_limit { OP_LIMIT_NONE, OP_LIMIT_EVENT };
 
@@ -213,6 +214,7 @@ struct op {
 	text		 idempotency_key;
 	text		 last_event_id;
 	text		 origin;
+	text		 login;		/* of the cookie; at NULL: none */
 	bool		 is_doubtful;	/* one of the three came twice */
 	text		 body;
 	struct json_object *json;	/* of body; NULL: there was none */

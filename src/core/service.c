@@ -16,6 +16,7 @@
 #include "core/lag.h"
 #include "core/sign_in.h"
 #include "core/tenant.h"
+#include "core/users.h"
 #include "core/who.h"
 #include "plat/segment.h"
 #include "store/schema.h"
@@ -134,6 +135,7 @@ service_create(const struct service_setup *setup)
 	service->pool = make_pool(service);
 	service->batches = batches_create(service);
 	service->sign_in = sign_in_create(service);
+	service->users = users_create(service);
 	service->feed = feed_create(service);
 	service->follows = follows_create(service);
 	service->lag = lag_create(service->loop);
@@ -150,6 +152,7 @@ service_close(struct service *service)
 	service->is_closing = true;
 	service->is_ready = false;
 	sign_in_close(service->sign_in);
+	users_close(service->users);
 	batches_close(service->batches);
 	/* Who is answered may call once more, and is told that it closes. */
 	db_pool_destroy(&pool);
@@ -171,6 +174,7 @@ service_destroy(struct service **given)
 	lag_destroy(&service->lag);
 	follows_destroy(&service->follows);
 	feed_destroy(&service->feed);
+	users_destroy(&service->users);
 	sign_in_destroy(&service->sign_in);
 	batches_destroy(&service->batches);
 	cache_destroy(&service->cache);

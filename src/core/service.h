@@ -61,6 +61,7 @@ struct service {
 	struct lag		*lag;
 	struct batches		*batches;
 	struct sign_in		*sign_in;
+	struct users		*users;
 	bool			 is_ready;
 	bool			 is_closing;
 

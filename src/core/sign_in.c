@@ -151,6 +151,18 @@ sign_in_destroy(struct sign_in **given)
 	object_free(&sign_in);
 }
 
+const struct keyring *
+sign_in_keyring(const struct sign_in *sign_in)
+{
+	return (&sign_in->keyring);
+}
+
+struct crew *
+sign_in_crew(const struct sign_in *sign_in)
+{
+	return (sign_in->crew);
+}
+
 static bool
 write_token(struct login *login, struct buf *out)
 {

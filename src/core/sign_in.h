@@ -25,6 +25,8 @@
 
 #include "core/service.h"
 
+struct crew;
+struct keyring;
 struct sign_in;
 
 struct sign_in	*sign_in_create(struct service *service);
@@ -43,6 +45,10 @@ bool	sign_in_heed(struct sign_in *sign_in, text type,
 	    struct json_object *data);
 /* The lists are there; said again each time that they were read. */
 void	sign_in_on_ready(struct sign_in *sign_in);
+
+/* As it is now; and who works off the loop, NULL: nobody. */
+const struct keyring *sign_in_keyring(const struct sign_in *sign_in);
+struct crew *sign_in_crew(const struct sign_in *sign_in);
 
 void	operation_auth_login(struct op *op);
 void	operation_auth_verify(struct op *op);

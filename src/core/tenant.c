@@ -71,6 +71,25 @@ tenant_origin_allows(const struct tenant *tenant, text origin)
 	return (false);
 }
 
+/* Of a page of this very server; schemes are the proxy's affair. */
+static bool
+is_own_page(text origin, text host)
+{
+	text scheme, rest;
+
+	return (text_cut(origin, ':', &scheme, &rest) &&
+	    text_begins(rest, TEXT("//")) && text_is_like(
+	    text_from(rest.at + 2, rest.len - 2), host));
+}
+
+bool
+tenant_trusts_page(const struct tenant *tenant, text origin, text host)
+{
+	return (origin.at == NULL || is_own_page(origin, host) ||
+	    (tenant != NULL && !tenant->allows_any_origin &&
+	    tenant_origin_allows(tenant, origin)));
+}
+
 static bool
 is_slug(text t)
 {

@@ -96,6 +96,13 @@ text	tenant_host_key(text host, char out[TENANT_HOST_MAX]);
 
 /* Whether pages of this Origin may read answers (CORS). */
 bool	tenant_origin_allows(const struct tenant *tenant, text origin);
+/*
+ * Whether a request from there may be its user's by a cookie alone, which
+ * comes by itself: from no page, one of this host, or one of the list; all is
+ * no list. tenant: NULL where nobody knows.
+ */
+bool	tenant_trusts_page(const struct tenant *tenant, text origin,
+	    text host);
 
 /*
  * "/t/alpha/api/x": slug alpha, rest /api/x; "/t/alpha": rest /. false: no

@@ -43,6 +43,25 @@ struct who_book {
 #define KEY_SIZE_MAX (sizeof(int32_t) + 4 * TOKEN_NAME_MAX)
 _Static_assert(TOKEN_ID_MAX <= 4 * TOKEN_NAME_MAX, "ids fit into keys");
 
+char *
+caller_copy(struct caller *to, const struct caller *from)
+{
+	const text given[] = { from->name, from->id, from->jti };
+	text *const kept[] = { &to->name, &to->id, &to->jti };
+	char *texts = mem_alloc(from->name.len + from->id.len +
+	    from->jti.len + 1);
+	size_t at = 0;
+
+	*to = *from;
+	for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+		if (given[i].len > 0)
+			memcpy(texts + at, given[i].at, given[i].len);
+		*kept[i] = text_from(texts + at, given[i].len);
+		at += given[i].len;
+	}
+	return (texts);
+}
+
 struct who_book *
 who_book_create(unsigned verdicts_most)
 {

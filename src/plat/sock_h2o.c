@@ -82,26 +82,11 @@ sock_h2o_fd(const struct sock *sock)
 	return (h2o_socket_get_fd(sock->tls));
 }
 
-/*
- * Where one write waited for room and the next one was done at once, h2o
- * still asks epoll for room, and aborts when there is some. Whether it reads
- * is said again, as it is, so that it looks at what it asks for.
- */
-static void
-look_again(struct sock *sock)
-{
-	if (sock->is_paused)
-		h2o_socket_read_stop(sock->tls);
-	else
-		h2o_socket_read_start(sock->tls, on_read);
-}
-
 static void
 on_written(h2o_socket_t *from, const char *error)
 {
 	struct sock *sock = object_cast(struct sock, SOCK_MAGIC, from->data);
 
-	look_again(sock);
 	if (sock->state == SOCK_DOOMED)
 		return;
 	if (error != NULL) {

@@ -31,8 +31,11 @@ openapi_refer(struct json_out *json, const char *kind, const char *name)
 bool
 openapi_has_key(const struct operation_row *row)
 {
+	/* Of what C does before one call of SQL: that which makes a noun. */
 	return (row->method == METHOD_POST &&
-	    (row->way == WAY_WRITE || row->way == WAY_BATCH));
+	    (row->way == WAY_WRITE || row->way == WAY_BATCH ||
+	    (row->way == WAY_OWN && row->who == WHO_USER &&
+	    row->status == 201)));
 }
 
 static bool
@@ -87,6 +90,8 @@ openapi_who(enum who who)
 		[WHO_MEMBER] = "For any token.",
 		[WHO_BOT] = "For tokens of bots and admins.",
 		[WHO_ADMIN] = "For tokens of admins.",
+		[WHO_USER] = "For who has logged in at the tabletop, and for "
+		    "tokens of admins.",
 	};
 
 	return (words[who]);
@@ -105,13 +110,15 @@ write_security(struct json_out *json, enum who who)
 		json_object_begin(json);
 		json_key(json, "bearer");
 		json_array_begin(json);
-		if (who == WHO_ADMIN)
+		if (who == WHO_ADMIN || who == WHO_USER)
 			json_text_of(json, "admin");
 		else if (who == WHO_BOT)
 			json_text_of(json, "bot");
 		json_array_end(json);
 		json_object_end(json);
 	}
+	if (who == WHO_USER)
+		json_raw(json, TEXT("{\"login\":[]}"));
 	json_array_end(json);
 }
 
@@ -169,8 +176,9 @@ is_schema_shown(const char *name)
 
 		if (strcmp(row->answer, name) != 0)
 			continue;
-		is_of_shown |= is_shown(row);
-		is_of_other |= !is_shown(row);
+		/* 204 has no body that anything could be said of. */
+		is_of_shown |= is_shown(row) && row->status != 204;
+		is_of_other |= !is_shown(row) || row->status == 204;
 	}
 	return (is_of_shown || !is_of_other);
 }
@@ -218,7 +226,11 @@ write_components(struct json_out *json)
 	json_key(json, "securitySchemes");
 	json_raw(json, TEXT("{\"bearer\":{\"type\":\"http\",\"scheme\":"
 	    "\"bearer\",\"bearerFormat\":\"JWT\",\"description\":"
-	    "\"What auth_login or `partyline token make` gave.\"}}"));
+	    "\"What auth_login or `partyline token make` gave.\"},"
+	    "\"login\":{\"type\":\"apiKey\",\"in\":\"cookie\","
+	    "\"name\":\"connect.sid\",\"description\":\"What "
+	    "tabletop_login set. Pages of other origins have to be of the "
+	    "tenant's list.\"}}"));
 	write_request_headers(json);
 	openapi_shared_headers(json);
 	openapi_shared_answers(json);

@@ -191,7 +191,8 @@ write_successes(struct json_out *json, const struct operation_row *row,
 {
 	begin_answer(json, row->status);
 	write_own_headers(json, row, schema, row->status);
-	write_content(json, row, schema, false);
+	if (row->status != 204)
+		write_content(json, row, schema, false);
 	json_object_end(json);
 	if (!openapi_has_tag(row))
 		return;

@@ -6,6 +6,8 @@
 #include "app/conformance.h"
 #include "app/echo.h"
 #include "app/live.h"
+#include "app/live_socket.h"
+#include "app/tabletop.h"
 #include "app/threads.h"
 #include "base/conf.h"
 #include "base/log.h"
@@ -15,6 +17,7 @@
 #include "core/follow.h"
 #include "core/lag.h"
 #include "core/service.h"
+#include "core/users.h"
 #include "role/child.h"
 #include "role/documents.h"
 #include "role/server.h"
@@ -23,6 +26,9 @@
 #include <unistd.h>
 
 #define FULL_MS 1000
+
+/* /live, and the two families at /, with who refuses the others. */
+#define SOCKETIO_APPS 4
 
 /* A listening socket we were handed: which it is, and our descriptor. */
 struct handed {
@@ -42,6 +48,9 @@ struct worker {
 	struct threads	*threads;	/* NULL: for test suites alone */
 	struct debug_door debug;
 	struct socketio	*socketio;
+	struct tabletop	*tabletop;
+	struct socketio_app apps[SOCKETIO_APPS];
+	struct live_sockets *live_sockets;
 	struct documents *documents;
 	struct http	*http;
 	struct handed	*handed;
@@ -86,16 +95,27 @@ add_suites(struct worker *worker, const struct conf *conf)
 	    &socketio_acts, worker->socketio };
 }
 
+/* The first whose rule says so has the socket; the last refuses. */
 static void
 add_applications(struct worker *worker, const struct conf *conf)
 {
+	const struct socketio_app *of_threads;
+	struct socketio_app *next = worker->apps;
+
+	worker->live_sockets = live_sockets_create(worker->service);
+	worker->tabletop = tabletop_create(worker->service);
 	worker->threads = threads_create(worker->service);
 	worker->debug = (struct debug_door){ &threads_debug_acts,
 	    worker->threads };
+	of_threads = threads_apps(worker->threads);
+	*next++ = live_sockets_app(worker->live_sockets);
+	*next++ = of_threads[0];
+	*next++ = tabletop_app(worker->tabletop);
+	*next++ = of_threads[1];
+	must((size_t)(next - worker->apps) == SOCKETIO_APPS);
 	worker->socketio = socketio_create(&(struct socketio_setup){
-	    .service = worker->service,
-	    .apps = threads_apps(worker->threads),
-	    .apps_count = THREADS_APPS, .cookie = TEXT(THREADS_COOKIE) });
+	    .service = worker->service, .apps = worker->apps,
+	    .apps_count = SOCKETIO_APPS, .cookie = TEXT(USERS_COOKIE) });
 	worker->engines[0] = (struct engineio_door){ conf->socketio_path,
 	    &socketio_acts, worker->socketio };
 }
@@ -244,9 +264,11 @@ worker_end(struct child_self *self)
 	http_close_sockets(worker->http);
 	live_destroy(&worker->live);
 	socketio_destroy(&worker->socketio);
+	live_sockets_destroy(&worker->live_sockets);
 	threads_close(worker->threads);
 	service_close(worker->service);
 	threads_destroy(&worker->threads);
+	tabletop_destroy(&worker->tabletop);
 	http_destroy(&worker->http);
 	documents_destroy(&worker->documents);
 	service_destroy(&worker->service);

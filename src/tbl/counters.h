@@ -86,6 +86,7 @@ COUNTER(socketio_broadcasts, "Events of Socket.IO that were said to rooms or nam
 COUNTER(socketio_connects, "Sockets of Socket.IO let into a namespace.")
 COUNTER(socketio_events, "Events that came from Socket.IO clients.")
 COUNTER(socketio_faults, "Socket.IO clients closed because what they sent was no packet.")
+COUNTER(socketio_floods, "Socket.IO clients closed because they said too much.")
 COUNTER(socketio_heard, "What other processes said to rooms or namespaces of Socket.IO.")
 COUNTER(storage_rounds, "Rounds in which all that tenants store was measured.")
 COUNTER(sweeps, "Comparisons of all followed streams with the log.")

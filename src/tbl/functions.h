@@ -37,6 +37,30 @@ FUNCTION(stream_read, READ, WITH, 3,
     "Epoch, lowest and head of a stream, and its events from a number on.")
 FUNCTION(stream_state, WRITE, WITH, 3,
     "The state at a stream's head; renews an epoch that was put back.")
+FUNCTION(tabletop_chat_send, WRITE, WITH, 6,
+    "Keeps what a user says, and tells it.")
+FUNCTION(tabletop_join, READ, WITH, 1,
+    "A session, for one of those who play in it.")
+FUNCTION(tabletop_login_end, WRITE, WITH, 1,
+    "Ends a login.")
+FUNCTION(tabletop_login_insert, WRITE, WITH, 3,
+    "Keeps a login of a user who has proved his password.")
+FUNCTION(tabletop_token_create, WRITE, WITH, 4,
+    "Puts a token into an encounter.")
+FUNCTION(tabletop_token_delete, WRITE, WITH, 4,
+    "Takes a token away.")
+FUNCTION(tabletop_token_move, WRITE, WITH, 5,
+    "Moves a token.")
+FUNCTION(tabletop_token_update, WRITE, WITH, 5,
+    "Changes what is said of a token.")
+FUNCTION(tabletop_user_data, READ, WITH, 0,
+    "Who has this login, and the sessions he plays in.")
+FUNCTION(tabletop_user_find, READ, WITH, 1,
+    "Who has a name, and the hash that proves his password.")
+FUNCTION(tabletop_user_insert, WRITE, WITH, 3,
+    "Makes a user.")
+FUNCTION(tabletop_validate, READ, WITH, 5,
+    "Whether a player may do something, without doing it.")
 FUNCTION(tenant_get, FLEET, WITHOUT, 1,
     "One tenant with its settings.")
 FUNCTION(tenant_list, FLEET, WITHOUT, 0,

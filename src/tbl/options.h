@@ -262,6 +262,9 @@ OPTION(socketio_conformance, flag, "off", 0, 0, RESTART,
 OPTION(socketio_connect_timeout, count, "45000", 10, 3600000, RELOAD,
     "Milliseconds within which a Socket.IO client has to come into a "
     "namespace.")
+OPTION(socketio_messages, count, "6000", 1, 1000000, RELOAD,
+    "Messages that one Socket.IO client may send in a minute. Past it, it is "
+    "closed, as it is past messages_per_address and its like.")
 OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
     "Where Socket.IO clients reach the server: a path that begins and ends "
     "with a slash.")
@@ -279,6 +282,13 @@ OPTION(subscriptions_per_caller, count, "16384", 1, 1000000, RELOAD,
     "The same of one caller.")
 OPTION(subscriptions_per_tenant, count, "65536", 1, 1000000, RELOAD,
     "The same of one tenant.")
+OPTION(tabletop_edits, count, "20", 1, 1000000, RELOAD,
+    "Tokens that one user of the tabletop makes, changes or takes away in a "
+    "minute.")
+OPTION(tabletop_messages, count, "600", 1, 1000000, RELOAD,
+    "What one user of the tabletop says, throws and shows in a minute.")
+OPTION(tabletop_moves, count, "30", 1, 1000000, RELOAD,
+    "How often one user of the tabletop moves tokens in a minute.")
 OPTION(tenant_places, count, "4096", 16, 65536, RESTART,
     "Tenants whose use can be counted, which those that have a limit need. "
     "One keeps its place until the server ends.")

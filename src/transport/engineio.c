@@ -217,6 +217,14 @@ engineio_queue_shed(struct engineio *engine)
 	engine->queue = NULL;
 	engine->count = engine->size = 0;
 	engine->weight = 0;
+	if (engine->wants_room && engine->state == SESSION_OPEN)
+		engineio_mark(engine);
+}
+
+static bool
+is_half_empty(const struct engineio *engine)
+{
+	return ((int64_t)engine->weight <= conf_of(engine)->socket_queue / 2);
 }
 
 static void
@@ -257,6 +265,44 @@ engineio_send(struct engineio *engine, struct engineio_message *message)
 	object_check(engine, ENGINEIO_MAGIC);
 	if (engine->state == SESSION_OPEN)
 		engineio_give(engine, message);
+}
+
+void
+engineio_send_live(struct engineio *engine, struct engineio_message *message,
+    uint64_t key)
+{
+	object_check(engine, ENGINEIO_MAGIC);
+	if (engine->state != SESSION_OPEN)
+		return;
+	if (engine->wire != NULL)
+		engineio_wire_send_live(engine->wire, message, key);
+	else if (is_half_empty(engine))
+		enqueue(engine, message);
+	else
+		COUNT(sock_drops);
+}
+
+bool
+engineio_has_room(struct engineio *engine)
+{
+	object_check(engine, ENGINEIO_MAGIC);
+	if (engine->state != SESSION_OPEN)
+		return (false);
+	if (engine->wire != NULL ? sock_has_room(engine->wire->sock) :
+	    is_half_empty(engine))
+		return (true);
+	engine->wants_room = engine->wire == NULL;
+	return (false);
+}
+
+void
+engineio_tell_room(struct engineio *engine)
+{
+	const struct engineio_acts *acts = engine->door->acts;
+
+	engine->wants_room = false;
+	if (engine->state == SESSION_OPEN && acts->on_room != NULL)
+		acts->on_room(engine->application);
 }
 
 bool
@@ -394,6 +440,8 @@ serve(struct engineio *engine)
 	if (engine->state == SESSION_OPEN) {
 		if (engineio_has_poll(engine))
 			engineio_poll_flush(engine, 0);
+		if (engine->wants_room && engineio_has_room(engine))
+			engineio_tell_room(engine);
 		return;
 	}
 	if (!engine->is_told) {

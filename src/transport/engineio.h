@@ -33,6 +33,7 @@
 #define TRANSPORT_ENGINEIO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -83,6 +84,8 @@ struct engineio_acts {
 	/* The bytes are lent. */
 	void	 (*on_message)(void *application, text message,
 		    bool is_binary);
+	/* engineio_has_room said no; now it would say yes. May be NULL. */
+	void	 (*on_room)(void *application);
 	void	 (*on_close)(void *application, enum engineio_end why);
 };
 
@@ -104,6 +107,14 @@ text	engineio_message_text(const struct engineio_message *message);
 /* Takes a reference of its own. To one that is closed: nothing. */
 void	engineio_send(struct engineio *engine,
 	    struct engineio_message *message);
+/*
+ * The same of what may be left out where the client is slow, or be put in the
+ * place of an older one of this key.
+ */
+void	engineio_send_live(struct engineio *engine,
+	    struct engineio_message *message, uint64_t key);
+/* Whether the queue is at most half full; no: on_room will be called. */
+bool	engineio_has_room(struct engineio *engine);
 /*
  * Whether what is sent now leaves now: a request waits for it, or the
  * WebSocket takes it. What is volatile is not sent otherwise.

@@ -101,6 +101,7 @@ struct engineio {
 	bool		 awaits_pong;
 	bool		 is_websocket;	/* the transport it has now */
 	bool		 was_probed;	/* 2probe came on probe */
+	bool		 wants_room;	/* while it polls */
 	char		 sid[ENGINEIO_SID_SIZE];
 	struct engineio_set *set;
 	const struct engineio_door *door;
@@ -154,6 +155,8 @@ void	engineio_break(struct engineio *engine, enum engineio_end why,
 	    enum engineio_type last);
 void	engineio_hear(struct engineio *engine,
 	    const struct engineio_packet *packet);
+/* Its application may send more. */
+void	engineio_tell_room(struct engineio *engine);
 /* Puts a packet behind what is queued, or sends it. */
 void	engineio_give(struct engineio *engine,
 	    struct engineio_message *message);
@@ -196,6 +199,8 @@ extern const struct sock_acts engineio_wire_acts;
 void	engineio_wire_destroy(struct engineio_wire **wire);
 void	engineio_wire_send(struct engineio_wire *wire,
 	    struct engineio_message *message);
+void	engineio_wire_send_live(struct engineio_wire *wire,
+	    struct engineio_message *message, uint64_t key);
 /* The session has it no more. code: FRAME_CODE_NONE, or another. */
 void	engineio_wire_close(struct engineio_wire **wire, unsigned code);
 

@@ -243,7 +243,10 @@ on_overflow(struct sock *sock, const char *why)
 static void
 on_room(struct sock *sock)
 {
-	(void)sock;
+	struct engineio *engine = wire_of(sock)->engine;
+
+	if (engine != NULL && engine->wire == wire_of(sock))
+		engineio_tell_room(engine);
 }
 
 static void
@@ -260,14 +263,25 @@ on_closed(struct sock *sock, const char *why)
 const struct sock_acts engineio_wire_acts = { on_bytes, on_overflow, on_room,
     NULL, on_closed };
 
+static struct bytes *
+frame_of(const struct engineio_wire *wire, struct engineio_message *message)
+{
+	return (engineio_message_frame(message, wire->deflates,
+	    (size_t)wire->set->ground->conf->live_deflate_min));
+}
+
 void
 engineio_wire_send(struct engineio_wire *wire,
     struct engineio_message *message)
 {
-	size_t least = (size_t)wire->set->ground->conf->live_deflate_min;
+	sock_send(wire->sock, frame_of(wire, message), SOCK_NUMBERED, 0);
+}
 
-	sock_send(wire->sock, engineio_message_frame(message,
-	    wire->deflates, least), SOCK_NUMBERED, 0);
+void
+engineio_wire_send_live(struct engineio_wire *wire,
+    struct engineio_message *message, uint64_t key)
+{
+	sock_send(wire->sock, frame_of(wire, message), SOCK_LIVE, key);
 }
 
 /* --- beginning --------------------------------------------------------- */

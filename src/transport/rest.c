@@ -18,6 +18,7 @@
 #include "core/sign_in.h"
 #include "core/tenant.h"
 #include "core/ticket.h"
+#include "core/users.h"
 #include "transport/admin.h"
 #include "transport/answer.h"
 #include "transport/debug.h"
@@ -219,6 +220,15 @@ on_end(struct op *op)
 static const struct op_carrier carrier = { on_hold, on_begin, on_send,
     on_has_room, on_end };
 
+static void
+read_cookie(struct op *op, text header)
+{
+	text login = users_cookie_of(header);
+
+	if (login.at != NULL)
+		op->login = login;
+}
+
 /*
  * What the operations want to know of the headers, in one walk. Of one that
  * says who asks or what, whoever stands before us may believe the first and
@@ -254,6 +264,9 @@ read_headers(struct op *op, const h2o_req_t *req)
 			*fields[j].value = text_trim(text_of_iovec(
 			    req->headers.entries[i].value));
 		}
+		if (text_is(name, TEXT("cookie")))
+			read_cookie(op, text_of_iovec(
+			    req->headers.entries[i].value));
 	}
 	op_name(op, id);
 }

@@ -9,6 +9,7 @@
 #include "base/base64.h"
 #include "base/conf.h"
 #include "base/count.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "core/feed.h"
 #include "core/tenant.h"
@@ -314,17 +315,6 @@ on_connect_timeout(struct socketio_client *client)
 	close_client(client, ENGINEIO_FORCED_CLOSE);
 }
 
-/* Of a page of this very server; schemes are the proxy's affair. */
-static bool
-is_own_origin(const struct op *op)
-{
-	text scheme, rest = op->origin;
-
-	return (text_cut(rest, ':', &scheme, &rest) &&
-	    text_begins(rest, TEXT("//")) && text_is_like(
-	    text_from(rest.at + 2, rest.len - 2), op->host));
-}
-
 /*
  * A cookie comes by itself, whoever made the page that sends it, so that the
  * page has to be one of ours or of the tenant's list. All is no list.
@@ -338,12 +328,9 @@ may_come(void *context, const struct engineio_facts *facts,
 	const struct op *op = facts->op;
 
 	(void)message_out;
-	if (socketio->setup.cookie.at == NULL || op->origin.at == NULL ||
+	return (socketio->setup.cookie.at == NULL ||
 	    engineio_cookie(facts, socketio->setup.cookie).at == NULL ||
-	    is_own_origin(op))
-		return (true);
-	return (op->tenant != NULL && !op->tenant->allows_any_origin &&
-	    tenant_origin_allows(op->tenant, op->origin));
+	    tenant_trusts_page(op->tenant, op->origin, op->host));
 }
 
 /* Copies: they are lent for a call, and asked for at each CONNECT. */
@@ -385,11 +372,36 @@ on_open(struct engineio *engine, void *context,
 	client->engine = engine;
 	client->tenant = engineio_tenant(engine)->id;
 	client->is_websocket = facts->is_websocket;
+	client->minute_ms = loop_now_ms(service->loop);
 	keep_facts(client, facts);
+	bound_client_set(&client->bound, engineio_tenant(engine),
+	    client->address, NULL);
 	timer_init(&client->connect, on_connect_timeout, client);
 	timer_set(loop_timers(service->loop), &client->connect,
 	    service->conf->socketio_connect_timeout);
 	return (client);
+}
+
+/* Attachments are of their packet. false: it was closed. */
+static bool
+is_within_rate(struct socketio_client *client)
+{
+	const struct service *service = client->socketio->setup.service;
+	int64_t now_ms = loop_now_ms(service->loop), reset_s;
+
+	if (now_ms - client->minute_ms >= 60000) {
+		client->minute_ms = now_ms;
+		client->messages = 0;
+	}
+	if (++client->messages <= (unsigned)service->conf->socketio_messages &&
+	    bound_message(&client->bound, service->conf, now_ms / 1000,
+	    &reset_s))
+		return (true);
+	COUNT(socketio_floods);
+	log_info("a Socket.IO client says too much",
+	    F("address", client->address));
+	close_client(client, ENGINEIO_FORCED_CLOSE);
+	return (false);
 }
 
 static void
@@ -405,7 +417,8 @@ on_message(void *application, text message, bool is_binary)
 	switch (socketio_read(&client->reader, message, is_binary,
 	    (unsigned)conf->socketio_attachments, &packet)) {
 	case SOCKETIO_PACKET:
-		on_packet(client, &packet);
+		if (is_within_rate(client))
+			on_packet(client, &packet);
 		break;
 	case SOCKETIO_MORE:
 		break;
@@ -447,8 +460,25 @@ on_close(void *application, enum engineio_end why)
 	object_free(&client);
 }
 
+/* Any of them may go in there, as all stay until the turn's end. */
+static void
+on_room(void *application)
+{
+	struct socketio_client *client = object_cast(struct socketio_client,
+	    SOCKETIO_CLIENT_MAGIC, application);
+	struct socketio_socket *socket, *next;
+
+	for (socket = client->sockets; socket != NULL; socket = next) {
+		next = socket->next;
+		if (socket->state == SOCKETIO_JOINED &&
+		    socket->app->on_room != NULL)
+			socket->app->on_room(socket->application);
+	}
+}
+
 const struct engineio_acts socketio_acts = { .may_come = may_come,
-    .on_open = on_open, .on_message = on_message, .on_close = on_close };
+    .on_open = on_open, .on_message = on_message, .on_room = on_room,
+    .on_close = on_close };
 
 /* --- what applications ask --------------------------------------------- */
 
@@ -512,6 +542,12 @@ socketio_began_by_websocket(const struct socketio_socket *socket)
 	return (socket->client != NULL && socket->client->is_websocket);
 }
 
+struct bound_client *
+socketio_bound(struct socketio_socket *socket)
+{
+	return (socket->client != NULL ? &socket->client->bound : NULL);
+}
+
 struct engineio *
 socketio_engine(const struct socketio_socket *socket)
 {
@@ -526,6 +562,7 @@ socketio_create(const struct socketio_setup *setup)
 
 	socketio->setup = *setup;
 	secret_fill(&socketio->origin, sizeof socketio->origin);
+	socketio->origin &= INT64_MAX;
 	loop_at_turns_end(setup->service->loop, free_gone, socketio);
 	feed_listen(setup->service->feed, &(struct feed_listener){
 	    SOCKETIO_STREAM, socketio_hear, socketio });
@@ -542,6 +579,7 @@ socketio_destroy(struct socketio **given)
 		return;
 	object_check(socketio, SOCKETIO_MAGIC);
 	must(socketio->sockets == NULL);
+	socketio_gather_end_all(socketio);
 	feed_leave(socketio->setup.service->feed, SOCKETIO_STREAM);
 	loop_leave_turns_end(socketio->setup.service->loop, socketio);
 	free_gone(socketio);

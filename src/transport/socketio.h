@@ -44,13 +44,17 @@
  *  4. A wish for an answer is answered at most once, or not at all.
  *  5. A broadcast is encoded once in a worker, and reaches each socket once,
  *     on every worker and host; those of other workers at most once.
- *  6. A request with the cookie, from a page that is neither this server's
+ *  6. Who says more in a minute than socketio_messages, or than all that it
+ *     belongs to may (core/bound), is closed; it may come back.
+ *  7. A request with the cookie, from a page that is neither this server's
  *     nor of the tenant's list, is refused.
- *  7. Inside its functions an application may do anything to any socket.
+ *  8. Inside its functions an application may do anything to any socket.
  */
 #ifndef TRANSPORT_SOCKETIO_H
 #define TRANSPORT_SOCKETIO_H
 
+#include "core/bound.h"
+#include "core/hub_event.h"
 #include "core/service.h"
 #include "transport/engineio.h"
 #include "transport/socketio_packet.h"
@@ -115,6 +119,8 @@ struct socketio_app {
 	/* No such event; or not with such arguments. May be NULL. */
 	void	(*on_unknown)(struct socketio_call *call);
 	void	(*on_misfit)(struct socketio_call *call);
+	/* socketio_has_room said no; now it may say yes. May be NULL. */
+	void	(*on_room)(void *application);
 	void	(*on_close)(void *application, enum socketio_end why);
 };
 
@@ -154,6 +160,8 @@ text	socketio_address(const struct socketio_socket *socket);
 text	socketio_query(const struct socketio_socket *socket);
 text	socketio_cookie(const struct socketio_socket *socket);
 bool	socketio_began_by_websocket(const struct socketio_socket *socket);
+/* As whom its client is counted; he may become a caller. NULL: gone. */
+struct bound_client *socketio_bound(struct socketio_socket *socket);
 /* NULL: it is gone. */
 struct engineio *socketio_engine(const struct socketio_socket *socket);
 
@@ -167,6 +175,22 @@ void	socketio_send(struct socketio_socket *socket,
 /* Not sent at all where it cannot leave now. */
 void	socketio_send_volatile(struct socketio_socket *socket,
 	    struct socketio_writer *writer);
+
+/*
+ * A hub's event, written once for all that get it in this form: the name is
+ * its type, its argument the envelope, unless write says otherwise. Without a
+ * number it may be left out where the client is slow.
+ */
+struct socketio_form {
+	enum event_object place;
+	void	(*write)(struct socketio_writer *writer,
+		    struct event *event);	/* NULL: as it is */
+};
+
+void	socketio_send_event(struct socketio_socket *socket,
+	    struct event *event, const struct socketio_form *form);
+/* Whether more can be replayed; no: on_room. */
+bool	socketio_has_room(struct socketio_socket *socket);
 
 /* What an argument stands for, lent; NULL: it is no attachment. */
 struct bytes *socketio_attachment(const struct socketio_call *call,
@@ -221,6 +245,23 @@ struct socketio_target {
 void	socketio_broadcast(struct socketio *socketio,
 	    const struct socketio_target *target,
 	    struct socketio_writer *writer);
+/*
+ * The same, and wants an answer of each: on_answer is told of those that come
+ * in time, on_end once, last, be it before this returns: when all have
+ * answered who are still there, or the time is over. meant: sockets that got
+ * it, as far as is known. Another host of which nothing is heard for
+ * SOCKETIO_SETTLE_MS has none of them.
+ */
+#define SOCKETIO_SETTLE_MS 500
+struct socketio_asker {
+	void	(*on_answer)(void *me, const struct socketio_packet *packet);
+	void	(*on_end)(void *me, unsigned meant, unsigned answered);
+	void	*me;
+};
+void	socketio_ask_all(struct socketio *socketio,
+	    const struct socketio_target *target,
+	    struct socketio_writer *writer, int64_t timeout_ms,
+	    const struct socketio_asker *asker);
 /* To a room, but not to this socket. */
 void	socketio_tell_room(struct socketio_socket *socket, text room,
 	    struct socketio_writer *writer);

@@ -259,27 +259,35 @@ on_late(struct socketio_ask *ask)
 }
 
 void
+socketio_expect(struct socketio_socket *socket, uint64_t id,
+    int64_t timeout_ms,
+    void (*on_answer)(void *, const struct socketio_packet *), void *me)
+{
+	struct socketio_ask *ask = object_create(struct socketio_ask,
+	    SOCKETIO_ASK_MAGIC);
+
+	ask->socket = socket;
+	ask->id = id;
+	ask->on_answer = on_answer;
+	ask->me = me;
+	timer_init(&ask->late, on_late, ask);
+	timer_set(loop_timers(socket->socketio->setup.service->loop),
+	    &ask->late, timeout_ms);
+	DL_APPEND(socket->asks, ask);
+}
+
+void
 socketio_ask(struct socketio_socket *socket, struct socketio_writer *writer,
     int64_t timeout_ms,
     void (*on_answer)(void *, const struct socketio_packet *), void *me)
 {
-	struct socketio *socketio = socket->socketio;
-	struct socketio_ask *ask;
-
 	if (socket->state != SOCKETIO_JOINED) {
 		socketio_write_end(writer);
 		on_answer(me, NULL);
 		return;
 	}
-	ask = object_create(struct socketio_ask, SOCKETIO_ASK_MAGIC);
-	ask->socket = socket;
-	ask->id = writer->id = socketio->next_id++;
-	ask->on_answer = on_answer;
-	ask->me = me;
-	timer_init(&ask->late, on_late, ask);
-	timer_set(loop_timers(socketio->setup.service->loop), &ask->late,
-	    timeout_ms);
-	DL_APPEND(socket->asks, ask);
+	writer->id = socket->socketio->next_id++;
+	socketio_expect(socket, writer->id, timeout_ms, on_answer, me);
 	socketio_send_writer(socket, writer, false);
 }
 

@@ -4,7 +4,9 @@
  *
  *	socketio.c	  clients and their sockets: coming and going
  *	socketio_call.c	  events by the table, answers both ways
+ *	socketio_event.c  what hubs tell, once for all
  *	socketio_room.c	  rooms, and who is meant by them
+ *	socketio_gather.c asking all who are meant, and what they answer
  *	socketio_others.c what other workers and hosts are told, and tell
  *
  * Holds always:
@@ -82,6 +84,9 @@ struct socketio_client {
 	int32_t		 tenant;
 	bool		 is_websocket;
 	bool		 is_closing;
+	unsigned	 messages;	/* since minute_ms */
+	int64_t		 minute_ms;
+	struct bound_client bound;
 	text		 address, query, cookie;	/* of facts */
 	char		*facts;
 };
@@ -94,6 +99,7 @@ struct socketio {
 	struct socketio_room *rooms;
 	struct socketio_socket *gone;
 	uint64_t	 next_id;	/* of what is asked */
+	struct socketio_gather *gathers;	/* by id */
 	uint32_t	 mark;
 	/* With the others. */
 	uint64_t	 origin;	/* who says it: this process */
@@ -117,15 +123,36 @@ void	socketio_on_event(struct socketio_socket *socket,
 	    const struct socketio_packet *packet);
 void	socketio_on_ack(struct socketio_socket *socket,
 	    const struct socketio_packet *packet);
+/* An answer with this id is wanted of it; the timeout is from now. */
+void	socketio_expect(struct socketio_socket *socket, uint64_t id,
+	    int64_t timeout_ms,
+	    void (*on_answer)(void *, const struct socketio_packet *),
+	    void *me);
 /* Whoever asked it, or owes it an answer, is told. */
 void	socketio_forget_calls(struct socketio_socket *socket);
 
 /* socketio_room.c */
 void	socketio_enter(struct socketio_socket *socket);
 void	socketio_leave_all(struct socketio_socket *socket);
+/* Those of this worker who are meant; for mem_free. */
+unsigned socketio_meant(struct socketio *socketio,
+	    const struct socketio_news *news,
+	    struct socketio_socket ***found_out);
+void	socketio_parts_read(const struct socketio_news *news,
+	    struct socketio_parts *parts);
+/* Says it here and to all others. */
+void	socketio_tell(struct socketio *socketio,
+	    const struct socketio_target *target,
+	    struct socketio_news *news);
 /* What was said, here or elsewhere, to those of this worker. */
 void	socketio_do(struct socketio *socketio,
 	    const struct socketio_news *news);
+
+/* socketio_gather.c */
+/* Whatever is of asking. */
+void	socketio_gather_hear(struct socketio *socketio,
+	    const struct socketio_news *news);
+void	socketio_gather_end_all(struct socketio *socketio);
 
 /* socketio_others.c */
 #define SOCKETIO_STREAM TEXT("socketio")

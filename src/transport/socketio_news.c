@@ -14,6 +14,14 @@ add_text(struct buf *buf, text t)
 	buf_add(buf, t);
 }
 
+static bool
+is_of_asking(const struct socketio_news *news)
+{
+	return (news->what == SOCKETIO_ASK_ALL ||
+	    news->what == SOCKETIO_MEANT || news->what == SOCKETIO_ANSWER ||
+	    news->what == SOCKETIO_NO_ANSWER);
+}
+
 void
 socketio_news_write(const struct socketio_news *news, struct buf *buf)
 {
@@ -21,6 +29,9 @@ socketio_news_write(const struct socketio_news *news, struct buf *buf)
 
 	buf_clear(buf);
 	buf_add_char(buf, (char)news->what);
+	if (is_of_asking(news))
+		buf_printf(buf, "%" PRId64 ":%" PRId64 ":%" PRId64 ":%" PRId64
+		    ":", news->asker, news->ask, news->number, news->workers);
 	add_text(buf, news->nsp);
 	add_text(buf, news->argument);
 	buf_printf(buf, "%u:%u:%u:", news->rooms, news->except,
@@ -65,19 +76,34 @@ take_count(text *rest, unsigned *out)
 	return (true);
 }
 
+static bool
+take_asking(text *rest, struct socketio_news *news)
+{
+	int64_t *const to[] = { &news->asker, &news->ask, &news->number,
+	    &news->workers };
+
+	for (unsigned i = 0; i < sizeof to / sizeof to[0]; i++) {
+		*to[i] = 0;
+		if (is_of_asking(news) &&
+		    !take_number(rest, ':', INT64_MAX, to[i]))
+			return (false);
+	}
+	return (true);
+}
+
 bool
 socketio_news_read(text message, struct socketio_news *news)
 {
 	text rest = message;
 	unsigned count;
 
-	if (rest.len == 0 || strchr("evjldc", rest.at[0]) == NULL ||
+	if (rest.len == 0 || strchr("evjldcamrn", rest.at[0]) == NULL ||
 	    rest.at[0] == '\0')
 		return (false);
 	news->tenant = 0;
 	news->what = (enum socketio_what)rest.at[0];
 	rest = text_from(rest.at + 1, rest.len - 1);
-	if (!take_text(&rest, &news->nsp) ||
+	if (!take_asking(&rest, news) || !take_text(&rest, &news->nsp) ||
 	    !take_text(&rest, &news->argument) ||
 	    !take_count(&rest, &news->rooms) ||
 	    !take_count(&rest, &news->except) ||

@@ -5,8 +5,9 @@
  * record has room for.
  *
  *	piece:	 S1 <origin> <number> <piece> <pieces>\n <bytes>
- *	message: <kind> <flags>,  and then, each as <length>:<bytes>,
- *		 nsp, argument, rooms, except, attachments behind their counts
+ *	message: <kind>, of asking also <asker>:<ask>:<number>:<workers>:, and
+ *		 then, each as <length>:<bytes>, nsp, argument, rooms, except,
+ *		 attachments behind their counts
  *
  * Holds always:
  *  1. What is written reads back as the same; what is read is whole and
@@ -30,7 +31,13 @@ enum socketio_what {
 	SOCKETIO_JOIN = 'j',		/* argument: the room */
 	SOCKETIO_LEAVE = 'l',
 	SOCKETIO_DISCONNECT_ALL = 'd',
-	SOCKETIO_CLOSE_ALL = 'c'
+	SOCKETIO_CLOSE_ALL = 'c',
+	/* Asking all; each has who asks, what, and two numbers. */
+	SOCKETIO_ASK_ALL = 'a',		/* as EMIT; milliseconds */
+	SOCKETIO_MEANT = 'm',		/* argument: the host; sockets that
+					   are meant, and its workers */
+	SOCKETIO_ANSWER = 'r',		/* argument: values */
+	SOCKETIO_NO_ANSWER = 'n'	/* it has gone */
 };
 
 struct socketio_news {
@@ -38,6 +45,10 @@ struct socketio_news {
 	int32_t		 tenant;	/* not written: the record's */
 	text		 nsp;
 	text		 argument;
+	int64_t		 asker;		/* its origin */
+	int64_t		 ask;
+	int64_t		 number;
+	int64_t		 workers;
 	unsigned	 rooms;		/* the first ones of texts, then */
 	unsigned	 except;
 	unsigned	 attachments;

@@ -303,20 +303,29 @@ send_to_room(struct walk *walk)
 	return (true);
 }
 
+void
+socketio_parts_read(const struct socketio_news *news,
+    struct socketio_parts *parts)
+{
+	text piece = news->argument;
+
+	parts->count = 0;
+	parts->at[parts->count++] = engineio_message_create(&piece, 1, false);
+	for (unsigned i = 0; i < news->attachments &&
+	    i < SOCKETIO_ATTACHMENTS_MOST; i++) {
+		piece = news->texts[news->rooms + news->except + i];
+		parts->at[parts->count++] = engineio_message_create(&piece,
+		    1, true);
+	}
+}
+
 static void
 emit(struct walk *walk)
 {
 	const struct socketio_news *news = walk->news;
-	text piece = news->argument;
 
 	walk->is_volatile = news->what == SOCKETIO_EMIT_VOLATILE;
-	walk->parts.at[walk->parts.count++] = engineio_message_create(&piece,
-	    1, false);
-	for (unsigned i = 0; i < news->attachments; i++) {
-		piece = news->texts[news->rooms + news->except + i];
-		walk->parts.at[walk->parts.count++] =
-		    engineio_message_create(&piece, 1, true);
-	}
+	socketio_parts_read(news, &walk->parts);
 	if (!send_to_room(walk))
 		walk_all(walk, send_to);
 	socketio_parts_end(&walk->parts);
@@ -331,6 +340,17 @@ collect(struct walk *walk, struct socketio_socket *socket)
 		    walk->size * sizeof walk->found[0]);
 	}
 	walk->found[walk->count++] = socket;
+}
+
+unsigned
+socketio_meant(struct socketio *socketio, const struct socketio_news *news,
+    struct socketio_socket ***found_out)
+{
+	struct walk walk = { .socketio = socketio, .news = news };
+
+	walk_all(&walk, collect);
+	*found_out = walk.found;
+	return (walk.count);
 }
 
 /* What changes rooms: first who is meant, then what is done to them. */
@@ -360,18 +380,27 @@ socketio_do(struct socketio *socketio, const struct socketio_news *news)
 {
 	struct walk walk = { .socketio = socketio, .news = news };
 
-	if (news->what == SOCKETIO_EMIT ||
-	    news->what == SOCKETIO_EMIT_VOLATILE)
+	switch (news->what) {
+	case SOCKETIO_EMIT:
+	case SOCKETIO_EMIT_VOLATILE:
 		emit(&walk);
-	else
+		break;
+	case SOCKETIO_ASK_ALL:
+	case SOCKETIO_MEANT:
+	case SOCKETIO_ANSWER:
+	case SOCKETIO_NO_ANSWER:
+		socketio_gather_hear(socketio, news);
+		break;
+	default:
 		change(&walk);
+	}
 }
 
 /* --- what applications say to all -------------------------------------- */
 
 /* Here, and to all others: it is the same thing. */
-static void
-tell(struct socketio *socketio, const struct socketio_target *target,
+void
+socketio_tell(struct socketio *socketio, const struct socketio_target *target,
     struct socketio_news *news)
 {
 	unsigned at = 0;
@@ -407,7 +436,7 @@ socketio_broadcast(struct socketio *socketio,
 		news.texts[i] = text_from(writer->attachments[i]->at,
 		    writer->attachments[i]->len);
 	if (!writer->has_failed)
-		tell(socketio, target, &news);
+		socketio_tell(socketio, target, &news);
 	COUNT(socketio_broadcasts);
 	socketio_write_end(writer);
 }
@@ -430,7 +459,7 @@ socketio_all_join(struct socketio *socketio,
 	struct socketio_news news = { .what = SOCKETIO_JOIN,
 	    .argument = room };
 
-	tell(socketio, target, &news);
+	socketio_tell(socketio, target, &news);
 }
 
 void
@@ -440,7 +469,7 @@ socketio_all_leave(struct socketio *socketio,
 	struct socketio_news news = { .what = SOCKETIO_LEAVE,
 	    .argument = room };
 
-	tell(socketio, target, &news);
+	socketio_tell(socketio, target, &news);
 }
 
 void
@@ -450,5 +479,5 @@ socketio_all_disconnect(struct socketio *socketio,
 	struct socketio_news news = { .what = has_to_close ?
 	    SOCKETIO_CLOSE_ALL : SOCKETIO_DISCONNECT_ALL };
 
-	tell(socketio, target, &news);
+	socketio_tell(socketio, target, &news);
 }

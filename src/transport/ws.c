@@ -316,25 +316,6 @@ frame_of(struct ws *ws, struct event *event)
 	return (event->forms[EVENT_WS_DEFLATED]);
 }
 
-/* LIVE events of one type and stream stand in for each other. */
-static uint64_t
-key_of(const struct event *event)
-{
-	text head, rest;
-	uint64_t key = 0xcbf29ce484222325;
-
-	text_cut(event->envelope, ',', &head, &rest);
-	if (text_begins(rest, TEXT("\"stream\":"))) {
-		text stream;
-
-		text_cut(rest, ',', &stream, &rest);
-		head.len += stream.len + 1;
-	}
-	for (size_t i = 0; i < head.len; i++)
-		key = (key ^ (unsigned char)head.at[i]) * 0x100000001b3;
-	return (key | 1);
-}
-
 void
 ws_send_event(struct ws *ws, struct event *event)
 {
@@ -349,7 +330,7 @@ ws_send_event(struct ws *ws, struct event *event)
 	if (event->seq != 0)
 		sock_send(ws->sock, frame, SOCK_NUMBERED, 0);
 	else
-		sock_send(ws->sock, frame, SOCK_LIVE, key_of(event));
+		sock_send(ws->sock, frame, SOCK_LIVE, event_key(event));
 	COUNT(deliveries);
 }
 

@@ -31,6 +31,8 @@ read_message(text message)
 	must(once.len <= message.len);
 	must(socketio_news_read(buf_text(&once), &again));
 	must(again.what == news.what && text_is(again.nsp, news.nsp));
+	must(again.asker == news.asker && again.ask == news.ask &&
+	    again.number == news.number && again.workers == news.workers);
 	socketio_news_write(&again, &twice);
 	must(text_is(buf_text(&once), buf_text(&twice)));
 	buf_fini(&once);

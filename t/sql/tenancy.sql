@@ -58,6 +58,23 @@ INSERT INTO partyline.turn (tenant_id, id, thread_id, kind, user_id,
     heard_at)
 SELECT n, 1, 1, 'havefun', 'ann', 'hello', '', false, 'r', now(), now()
 FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_user
+SELECT n, 1, 'ann', 'hash', false, now(), 'now' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_login
+SELECT n, 'hash', 1, now(), now() FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_session (tenant_id, id, name, created_text,
+    updated_text)
+SELECT n, 1, 'den', 'now', 'now' FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_member SELECT n, 1, 1
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_encounter SELECT n, 1, 1, 'cave'
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_token (tenant_id, id, encounter_id, name,
+    size, position, is_visible, is_player_controlled, data)
+SELECT n, 1, 1, 'orc', 'large', '{"x":1,"y":1}', true, false, '{}'
+FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_chat SELECT n, 1, 1, 1, 'session', '1', '{}'
+FROM unnest(ARRAY[1, 2]) n;
 
 CREATE TEMP TABLE guarded AS
 SELECT c.relname::text AS name, c.oid,

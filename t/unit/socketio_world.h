@@ -13,13 +13,17 @@
 #ifndef UNIT_SOCKETIO_WORLD_H
 #define UNIT_SOCKETIO_WORLD_H
 
+#include <unistd.h>
+
 #include "transport/socketio.h"
 
 #include "base/conf.h"
+#include "core/control.h"
 #include "core/event.h"
 #include "core/feed.h"
 #include "core/tenant.h"
 #include "plat/loop.h"
+#include "plat/segment.h"
 #include "tap.h"
 
 #define WORKERS 3
@@ -50,7 +54,8 @@ static struct worker {
 } workers[WORKERS];
 static struct conf conf;
 static struct loop *loop;
-static unsigned made, said, lost_after;
+static struct segment *segment;
+static unsigned made, said, lost_after, others;
 
 struct engineio_message *
 engineio_message_create(const text *pieces, unsigned count, bool is_binary)
@@ -87,6 +92,20 @@ engineio_send(struct engineio *engine, struct engineio_message *message)
 	if (message->buf.len < 100)
 		buf_add(&engine->heard, buf_text(&message->buf));
 	buf_add_char(&engine->heard, ' ');
+}
+
+void
+engineio_send_live(struct engineio *engine, struct engineio_message *message,
+    uint64_t key)
+{
+	must(key != 0);
+	engineio_send(engine, message);
+}
+
+bool
+engineio_has_room(struct engineio *engine)
+{
+	return (engine->is_writable);
 }
 
 bool
@@ -138,6 +157,13 @@ feed_want(struct feed *feed, int32_t tenant, bool is_wanted)
 {
 	is(tenant, TENANT);
 	worker_of(feed)->wanted += is_wanted ? 1 : -1;
+}
+
+unsigned
+control_others(const struct control *control)
+{
+	(void)control;
+	return (others);
 }
 
 void
@@ -322,16 +348,24 @@ go(struct client *client)
 static void
 world_begin(void)
 {
+	int fd;
+
 	loop = loop_create();
+	segment = segment_create(WORKERS, 65536, 1024, &fd);
+	close(fd);
 	buf_init(&seen.arguments, BUF_NO_LIMIT);
 	conf.socketio_attachments = 4;
 	conf.socketio_connect_timeout = 45000;
+	conf.socketio_messages = 1000;
 	conf.ring_record_max = 1024;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct worker *worker = &workers[i];
+		int slot = segment_give_slot(segment, ROLE_WORKER, i + 1);
 
+		atomic_store(&segment->slots[slot].listens, 1);
 		worker->service = (struct service){ .loop = loop,
-		    .conf = &conf, .feed = (struct feed *)worker };
+		    .segment = segment, .conf = &conf,
+		    .feed = (struct feed *)worker };
 		worker->socketio = socketio_create(&(struct socketio_setup){
 		    .service = &worker->service, .apps = apps,
 		    .apps_count = sizeof apps / sizeof apps[0],
@@ -348,6 +382,7 @@ world_end(void)
 	}
 	buf_fini(&seen.arguments);
 	loop_destroy(&loop);
+	segment_unmap(segment);
 }
 
 #endif

@@ -35,6 +35,8 @@ use T::Run;
 use T::Server;
 use T::Storm::Client;
 use T::Storm::Poll;
+use T::Storm::SocketIo;
+use T::Storm::SocketIoPoll;
 use T::Storm::Sse;
 use T::Storm::Trouble;
 use T::Storm::WebSocket;
@@ -52,7 +54,8 @@ sub new {
 		sessions_count => 4,
 		writers_count => 3,
 		doors    => [qw(T::Storm::WebSocket T::Storm::Sse
-			T::Storm::Poll)],
+			T::Storm::Poll T::Storm::SocketIo
+			T::Storm::SocketIoPoll)],
 		%options,
 		wrongs   => [],
 		events   => {},		# stream => [number => envelope]
@@ -105,6 +108,7 @@ sub make_host {
 		socket_queue    => one_of(qw(16KiB 64KiB)),
 		socket_send_buffer => '4KiB',
 		live_messages   => 1000000,
+		socketio_messages => 1000000,
 		access_log      => 'off',
 	});
 }

@@ -43,9 +43,18 @@ sub open {
 		return $self;
 	}
 	$socket->blocking(0);
-	$self->send(T::Live::handshake(deflate => $client->wants('deflate')));
+	$self->send($self->handshake);
 	return $self;
 }
+
+sub handshake {
+	my ($self) = @_;
+
+	return T::Live::handshake(deflate => $self->{client}->wants(
+		'deflate'));
+}
+
+sub upgraded { return $_[0]->follow('lobby') }
 
 sub sockets { return $_[0]{over} ? () : $_[0]{socket} }
 sub is_over { return $_[0]{over} }
@@ -149,7 +158,7 @@ sub take_answer {
 	$self->{got} =~ s/\AHTTP\/1\.1 (\d+)(.*?)\r\n\r\n//s or return;
 	if ($1 == 101) {
 		$self->{is_upgraded} = 1;
-		$self->follow('lobby');
+		$self->upgraded;
 		return;
 	}
 	$self->{client}->wrong("the handshake is answered $1")
@@ -167,14 +176,21 @@ sub take {
 	} elsif ($kind == 8) {
 		$self->take_close($payload);
 	} elsif ($kind == 1) {
-		$payload = inflated($payload) if $frame->{first} & 0x40;
-		if ($payload =~ /\A\{"type":"[^"]+","stream":"([^"]+)",
-		    "seq":(\d+),"timestamp"/x) {
-			$self->{client}->record->heard($1, $2, $payload)
-			    if !$self->{client}->has_left($1);
-		} else {
-			$self->take_message($json->decode($payload));
-		}
+		$self->take_text($frame->{first} & 0x40 ? inflated($payload)
+			: $payload);
+	}
+	return;
+}
+
+sub take_text {
+	my ($self, $payload) = @_;
+
+	if ($payload =~ /\A\{"type":"[^"]+","stream":"([^"]+)",
+	    "seq":(\d+),"timestamp"/x) {
+		$self->{client}->record->heard($1, $2, $payload)
+		    if !$self->{client}->has_left($1);
+	} else {
+		$self->take_message($json->decode($payload));
 	}
 	return;
 }

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams: one subscription of a worker for all of its players in a session,
+ * and one for all sockets of a user; and what is made of their events.
+ *
+ * Rooms of Socket.IO, of which a joined socket is in two, or four:
+ *
+ *	session:<id>	     session:<id>/<dialect>
+ *	actor:<id>:<actor>   actor:<id>:<actor>/<dialect>
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <utlist.h>
+
+#include "app/tabletop_inside.h"
+#include "core/carried.h"
+#include "core/feed.h"
+#include "core/json.h"
+
+#define LOGIN_SIGNS 16		/* of its hash, as SQL tells them */
+
+/* --- rooms ------------------------------------------------------------- */
+
+text
+tabletop_room(int64_t session, enum dialect dialect,
+    char out[TABLETOP_ROOM_SIZE])
+{
+	if (dialect == DIALECT_NONE)
+		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64, session);
+	else
+		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64 "/%d",
+		    session, (int)dialect);
+	return (text_of(out));
+}
+
+text
+tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
+    char out[TABLETOP_ROOM_SIZE])
+{
+	snprintf(out, TABLETOP_ROOM_SIZE, "actor:%" PRId64 ":%.*s/%d",
+	    session, TEXT_ARGS(actor), (int)dialect);
+	return (text_of(out));
+}
+
+/* --- what is told ------------------------------------------------------ */
+
+/* The sid of who did it, which the others are told without. */
+static text
+sender_of(text data)
+{
+	text raw;
+
+	if (!json_in_raw(data, TEXT("socket"), &raw) || raw.len < 2 ||
+	    raw.at[0] != '"')
+		return (TEXT_NONE);
+	return (text_from(raw.at + 1, raw.len - 2));
+}
+
+static void
+begin(struct tabletop *tabletop, text name, struct socketio_writer *writer)
+{
+	(void)tabletop;
+	socketio_write(writer, SOCKETIO_EVENT, TEXT("/"));
+	socketio_write_text(writer, name);
+}
+
+/* A chat as chat has it: its metadata, then the message. */
+static void
+write_chat(struct socketio_writer *writer, text data)
+{
+	text metadata, message;
+
+	if (!json_in_raw(data, TEXT("metadata"), &metadata))
+		metadata = TEXT("{}");
+	if (!json_in_raw(data, TEXT("message"), &message))
+		message = TEXT("\"\"");
+	socketio_write_carried(writer, metadata, NULL);
+	socketio_write_carried(writer, message, NULL);
+}
+
+void
+tabletop_tell_chat(struct tabletop *tabletop, int32_t tenant,
+    int64_t session, text actor, text data, bool is_local)
+{
+	char names[DIALECT_NEW + 1][TABLETOP_ROOM_SIZE];
+	text rooms[DIALECT_NEW + 1], except = sender_of(data);
+	struct socketio_target target = { .tenant = tenant, .nsp = TEXT("/"),
+	    .except = &except, .except_count = except.at != NULL,
+	    .is_local = is_local };
+	struct socketio_writer writer;
+
+	for (enum dialect d = DIALECT_OWNER; d <= DIALECT_NEW; d++)
+		rooms[d] = actor.at != NULL ? tabletop_actor_room(session,
+		    actor, d, names[d]) : tabletop_room(session, d, names[d]);
+	begin(tabletop, TEXT("chat-message"), &writer);
+	socketio_write_carried(&writer, data, NULL);
+	target.rooms = &rooms[DIALECT_OWNER];
+	target.rooms_count = 1;
+	socketio_broadcast(tabletop->socketio, &target, &writer);
+	begin(tabletop, TEXT("chat"), &writer);
+	write_chat(&writer, data);
+	target.rooms = &rooms[DIALECT_CODE];
+	target.rooms_count = 2;
+	socketio_broadcast(tabletop->socketio, &target, &writer);
+}
+
+static void
+tell_table(struct circle *circle, text type, text data)
+{
+	char name[TABLETOP_ROOM_SIZE];
+	text room = tabletop_room(circle->id, DIALECT_NONE, name);
+	text except = sender_of(data);
+	struct socketio_writer writer;
+
+	begin(circle->tabletop, type, &writer);
+	socketio_write_carried(&writer, data, NULL);
+	socketio_broadcast(circle->tabletop->socketio,
+	    &(struct socketio_target){ .tenant = circle->tenant,
+	    .nsp = TEXT("/"), .rooms = &room, .rooms_count = 1,
+	    .except = &except, .except_count = except.at != NULL,
+	    .is_local = true }, &writer);
+}
+
+/* Whoever is removed leaves, or does not come in after all. */
+static void
+remove_member(struct circle *circle, text data)
+{
+	struct seat *seat, *next;
+	text raw;
+	int64_t user;
+
+	if (!json_in_raw(data, TEXT("userId"), &raw) ||
+	    !text_to_int64(raw, 1, INT64_MAX, &user))
+		return;
+	DL_FOREACH_SAFE(circle->seats, seat, next) {
+		struct player *player = seat->player;
+
+		if (seat->circle != circle || player->user != user)
+			continue;
+		if (seat == &player->coming)
+			join_give_up(player,
+			    error_rows[ERR_tabletop_denied].words);
+		else {
+			player_error(player, player->dialect,
+			    error_rows[ERR_tabletop_denied].words);
+			player_leave(player);
+		}
+	}
+}
+
+static void
+hear_table(struct circle *circle, text type, text data)
+{
+	if (text_is(type, TEXT("chat-message"))) {
+		tabletop_tell_chat(circle->tabletop, circle->tenant,
+		    circle->id, TEXT_NONE, data, true);
+		return;
+	}
+	tell_table(circle, type, data);
+	if (text_is(type, TEXT("member-removed")))
+		remove_member(circle, data);
+}
+
+static void
+end_login(struct player *player, text login)
+{
+	text mine = text_from(player->caller + sizeof "login:" - 1,
+	    LOGIN_SIGNS);
+
+	if (text_is(login, mine))
+		socketio_disconnect(player->socket, true);
+}
+
+static void
+hear_user(struct circle *circle, text type, text data)
+{
+	bool is_end = text_is(type, TEXT("login-ended"));
+	text raw = TEXT_NONE, sender = sender_of(data);
+	struct seat *seat, *next;
+
+	if (is_end && (!json_in_raw(data, TEXT("login"), &raw) ||
+	    raw.len != LOGIN_SIGNS + 2))
+		return;
+	DL_FOREACH_SAFE(circle->seats, seat, next) {
+		struct player *player = seat->player;
+		struct socketio_writer writer;
+
+		if (seat->circle != circle)
+			continue;
+		if (is_end) {
+			end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
+			continue;
+		}
+		if (text_is(socketio_sid(player->socket), sender))
+			continue;
+		if (player->dialect > DIALECT_OWNER) {
+			socketio_event(player->socket, TEXT("chat"), &writer);
+			write_chat(&writer, data);
+		} else {
+			socketio_event(player->socket, type, &writer);
+			socketio_write_carried(&writer, data, NULL);
+		}
+		socketio_send(player->socket, &writer);
+	}
+}
+
+/* --- subscriptions ----------------------------------------------------- */
+
+static struct circle *
+circle_of(struct subscription *sub)
+{
+	return ((struct circle *)sub);
+}
+
+static void
+on_deliver(struct subscription *sub, struct event *event)
+{
+	struct circle *circle = circle_of(sub);
+	text data;
+
+	if (circle->seats == NULL ||
+	    !json_in_raw(event->envelope, TEXT("data"), &data))
+		return;
+	if (circle->is_table)
+		hear_table(circle, event_type(event), data);
+	else
+		hear_user(circle, event_type(event), data);
+}
+
+static void
+on_subscribed(struct subscription *sub, text epoch, uint64_t head,
+    bool recovered, struct hub_resync *resync)
+{
+	struct circle *circle = circle_of(sub);
+	struct seat *seat, *next;
+
+	(void)epoch, (void)head, (void)recovered, (void)resync;
+	circle->is_ready = true;
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && seat == &seat->player->coming)
+			join_go_on(seat->player);
+}
+
+/* What lay between is told as the session as it is now. */
+static void
+on_resync(struct subscription *sub, text epoch, uint64_t head,
+    struct hub_resync *resync)
+{
+	struct circle *circle = circle_of(sub);
+	struct buf data;
+	text state;
+
+	(void)epoch, (void)head;
+	if (!circle->is_table ||
+	    !json_in_raw(resync->body, TEXT("state"), &state))
+		return;
+	buf_init(&data, BUF_NO_LIMIT);
+	buf_printf(&data, "{\"sessionId\":%" PRId64 ",\"resync\":true,"
+	    "\"session\":%.*s}", circle->id, TEXT_ARGS(state));
+	tell_table(circle, TEXT("session-updated"), buf_text(&data));
+	buf_fini(&data);
+}
+
+/* The session is no more; or the log cannot be asked, and he joins again. */
+static void
+on_ended(struct subscription *sub, enum hub_end why)
+{
+	struct circle *circle = circle_of(sub);
+	struct seat *seat, *next;
+
+	circle->is_ready = false;
+	DL_FOREACH_SAFE(circle->seats, seat, next) {
+		struct player *player = seat->player;
+
+		if (seat->circle != circle)
+			continue;
+		if (seat == &player->coming)
+			join_give_up(player, why == HUB_REFUSED ?
+			    error_rows[ERR_database_away].words :
+			    TEXT("Failed to get game session"));
+		else if (seat == &player->table && why != HUB_REFUSED) {
+			player_error(player, player->dialect,
+			    TEXT("Game session not found"));
+			player_leave(player);
+		} else
+			socketio_disconnect(player->socket, true);
+	}
+}
+
+static bool
+on_has_room(struct subscription *sub)
+{
+	(void)sub;
+	return (true);
+}
+
+static const struct subscription_acts circle_acts = { on_deliver,
+    on_subscribed, on_resync, on_ended, on_has_room };
+
+struct circle *
+seat_take(struct seat *seat, struct player *player, bool is_table,
+    int64_t id)
+{
+	struct tabletop *tabletop = player->tabletop;
+	struct circle *circle;
+	char key[64];
+	text name;
+	bool is_new;
+
+	snprintf(key, sizeof key, "%d %s:%" PRId64, player->tenant,
+	    is_table ? "table" : "user", id);
+	name = text_of(strchr(key, ' ') + 1);
+	HASH_FIND(hh, tabletop->circles, key, strlen(key), circle);
+	is_new = circle == NULL;
+	if (is_new) {
+		circle = mem_alloc(sizeof *circle + strlen(key) + 1);
+		circle->tabletop = tabletop;
+		circle->tenant = player->tenant;
+		circle->id = id;
+		circle->is_table = is_table;
+		circle->key_len = strlen(key);
+		memcpy(circle->key, key, circle->key_len + 1);
+		HASH_ADD_KEYPTR(hh, tabletop->circles, circle->key,
+		    circle->key_len, circle);
+		subscription_init(&circle->sub, &circle_acts);
+	}
+	seat->circle = circle;
+	seat->player = player;
+	DL_APPEND(circle->seats, seat);
+	if (is_new)
+		hub_join(feed_hubs(tabletop->service->feed), player->tenant,
+		    name, &circle->sub, &(struct cursor){ CURSOR_NONE });
+	return (circle);
+}
+
+/* Whoever walks over them is inside of the circle's own callbacks. */
+void
+seat_leave(struct seat *seat)
+{
+	struct circle *circle = seat->circle;
+	struct tabletop *tabletop;
+
+	if (circle == NULL)
+		return;
+	tabletop = circle->tabletop;
+	seat->circle = NULL;
+	DL_DELETE(circle->seats, seat);
+	if (circle->seats != NULL)
+		return;
+	hub_leave(&circle->sub);
+	HASH_DELETE(hh, tabletop->circles, circle);
+	LL_PREPEND(tabletop->old_circles, circle);
+}
+
+void
+circles_free(struct tabletop *tabletop)
+{
+	struct circle *circle, *next;
+
+	LL_FOREACH_SAFE(tabletop->old_circles, circle, next)
+		mem_free(circle);
+	tabletop->old_circles = NULL;
+}
