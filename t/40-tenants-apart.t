@@ -104,7 +104,8 @@ sub body {
 sub path {
 	my ($row, $id) = @_;
 
-	return $row->{path} =~ s/\{id\}/$id/r =~ s/\{(?:game|delivery)\}/1/r
+	return $row->{path} =~ s/\{id\}/$id/r
+	    =~ s/\{(?:game|delivery|userId)\}/1/r
 	    =~ s/\{name\}/Nobody%27s/r;
 }
 
@@ -174,6 +175,29 @@ sub catalog {
 			$fit{csvData}), $of->(GET => '/export/csv'), @games);
 }
 
+# What an admin does at the tabletop.
+sub tabletop {
+	my $of = sub { return ['admin', $_[0], "/api/tabletop/$_[1]", $_[2],
+		defined $_[3] ? { 'Idempotency-Key' => $_[3] } : ()] };
+	my $user = { name => 'Zed', password => 'secret' };
+	my @reads = map { $of->(GET => $_) } qw(me sessions sessions/1
+		sessions/2 sessions/1/encounters sessions/1/chat
+		encounters/1/tokens encounters/2/tokens);
+
+	return (@reads, (map { $of->(POST => 'users', $user, 't') } 1, 2),
+		$of->(POST => 'users', $user), ['nobody', POST =>
+			'/api/tabletop/login', $user],
+		(map { $of->(POST => 'sessions', { name => 'Den',
+			gameMasterId => $_ }, "t$_") } 1, 1, 99), @reads,
+		$of->(POST => 'sessions/1/members', { userId => 1 }, 't'),
+		$of->(POST => 'sessions/1/encounters', { name => 'Cave' },
+			't'),
+		$of->(PATCH => 'sessions/1', { status => 'paused' }), @reads,
+		(map { $of->(DELETE => 'sessions/1/members/1') } 1, 2),
+		(map { $of->(DELETE => 'sessions/1') } 1, 2), @reads,
+		$of->(POST => 'logout'));
+}
+
 # One evening, and what a client may think of in between.
 sub story {
 	my @reads = map { my $who = $_; map { [$who, GET => "/api/sessions$_"] }
@@ -227,7 +251,7 @@ sub story {
 		control user:1 session: session:1x *), ' lobby', '';
 
 	return (
-		catalog(), @reads, @tickets,
+		catalog(), tabletop(), @reads, @tickets,
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => "The first \x{2603} one" }, 'k'),
 		$post->('', { notes => 'another' }, 'k'),
@@ -305,6 +329,9 @@ sub form {
 	$text =~ s/("epoch":")[0-9a-f]{12}"/$1EPOCH"/g;
 	$text =~ s/("ticket":")[0-9a-f]{64}\.\d{13}\.\d{10}\./$1TICKET./g;
 	$text =~ s/("token":")([\w-]+)\.[\w-]{100,}\.([\w-]{43})"/$1TOKEN"/g;
+	# A cookie goes back to where it came from, by prefix or host.
+	$text =~ s{(connect\.sid=)(?:s:[\w-]{44}\.[0-9a-f]{64})?;
+		\ Path=/(?:t/right)?;}{$1LOGIN;}gx;
 	$text =~ s/("timestamp":)\d{13}\b/$1TIME/g;
 	$text =~ s/("(?:iat|exp)":)\d{10}\b/$1TIME/g;
 	$text =~ s/^(retry: )\d+$/$1TIME/mg;
