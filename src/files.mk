@@ -292,4 +292,6 @@ libpartyline_a_SOURCES += src/tbl/errors.h src/tbl/events.h
 libpartyline_a_SOURCES += src/tbl/faults.h src/tbl/functions.h
 libpartyline_a_SOURCES += src/tbl/messages.h
 libpartyline_a_SOURCES += src/tbl/operations.h
+libpartyline_a_SOURCES += src/tbl/operations_tabletop.h
+libpartyline_a_SOURCES += src/tbl/operations_webhook.h
 libpartyline_a_SOURCES += src/tbl/options.h

@@ -74,18 +74,7 @@ sub checks {
 		partyline.session_game WHERE id = $game{$session}");
 }
 
-# Webhooks of the same ids as the sessions, each with a delivery.
-sql("INSERT INTO partyline.webhook (tenant_id, id, name, url, secret, events,
-	created_at, created_text) SELECT 1, id, 'x', 'http://x.invalid/', 'x',
-	'{}', created_at, created_text FROM partyline.session
-	WHERE id IN ($id, $other)");
-sql("INSERT INTO partyline.webhook_queue (tenant_id, webhook_id, deliveries)
-	SELECT 1, id, 1 FROM partyline.webhook");
-sql("INSERT INTO partyline.webhook_delivery (tenant_id, webhook_id, id,
-	message, event, payload, state, created_at, queued_at) SELECT 1, id, 1,
-	'msg_1', 'custom.x', '{}', 'dead', now(), now()
-	FROM partyline.webhook");
-sql("INSERT INTO partyline.counter VALUES (1, 'webhook', $other)");
+T::Staged::webhooks($db, $id, $other);
 
 # For each operation: body, and another one; what makes it possible (again);
 # whether it has been done since, on the first session or the one given; what
@@ -124,21 +113,9 @@ my %again = (
 		WHERE id = 1 AND webhook_id = $_[0] AND queued_at > 'epoch'") },
 );
 # At the tabletop sessions have the same numbers.
-my %table = (never => undef, lock =>
-	"SELECT FROM partyline.tabletop_session WHERE id = $id FOR UPDATE");
 $ann->post('/api/tabletop/users', { name => $_, password => 'x' }),
     $ann->post('/api/tabletop/sessions', { name => $_ }) for qw(Ann Bert);
 
-# Of its nouns those rows that the test makes.
-sub at_table {
-	my $noun = shift;
-	my $rows = "FROM partyline.tabletop_$noun WHERE $_[0]";
-	my $last = "FROM partyline.counter WHERE noun = 'tabletop_$noun'";
-
-	return (undo => sub { sql("DELETE $rows") }, count =>
-		"SELECT last $last", lock => "SELECT $last FOR UPDATE",
-		done => sub { sql("SELECT count(*) $rows") });
-}
 my %how = (
 	game_create => {
 		%catalog,
@@ -308,33 +285,7 @@ my %how = (
 		done  => sub { flag('archived', $_[0]) eq 'f' },
 		never => undef,		# but for one that is missing
 	},
-	tabletop_encounter_create => {
-		at_table('encounter', 'id > 0'), %table,
-		body => ['{"name":"x"}', '{"name":"y"}'],
-		done => sub { sql("SELECT count(*) FROM
-			partyline.tabletop_encounter
-			WHERE session_id = $_[0]") },
-	},
-	tabletop_member_add => {
-		at_table('member', 'user_id > 0'), %table,
-		body => ['{"userId":1}', '{"userId":2}'],
-		done => sub { sql("SELECT count(*) FROM
-			partyline.tabletop_member WHERE session_id = $_[0]") },
-		count => "SELECT count(*) FROM partyline.event
-			WHERE type = 'member-added'",
-	},
-	tabletop_session_create => {
-		at_table('session', "name = 'x'"),
-		body  => ['{"name":"x"}', '{"name":"y"}'],
-		never => undef,
-	},
-	tabletop_user_create => {
-		at_table('user', "name = 'Key'"),
-		body => [map { qq({"name":"Key","password":"$_"}) } 1, 2],
-		never => sub { sql("INSERT INTO partyline.tabletop_user
-			SELECT 1, 1000, 'Key', 'x', false, now(), 'x'") },
-		refused => 409,
-	},
+	T::Staged::tabletop($db, $id),
 	vote_create => {
 		%session,
 		body => [map { '{"username":"a","timestamp":'

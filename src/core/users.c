@@ -110,18 +110,17 @@ users_destroy(struct users **given)
 
 /* --- cookies ----------------------------------------------------------- */
 
-text
-users_cookie_of(text header)
+void
+users_find_cookie(text header, text *value)
 {
-	text found = TEXT_NONE, one, key, value;
+	text one, key, given;
 
 	while (header.len > 0) {
 		text_cut(header, ';', &one, &header);
-		if (text_cut(text_trim(one), '=', &key, &value) &&
+		if (text_cut(text_trim(one), '=', &key, &given) &&
 		    text_is(key, TEXT(USERS_COOKIE)))
-			found = value;
+			*value = given;
 	}
-	return (found);
 }
 
 /* A client may have written the colon as others do. */

@@ -35,8 +35,8 @@ void		 users_destroy(struct users **users);
 /* Whose login a cookie's value names: hash_out; false: it is none of ours. */
 bool	users_read_cookie(const struct service *service, int32_t tenant,
 	    text value, char hash_out[DIGEST_HEX_SIZE]);
-/* Of all values of a Cookie header; at NULL: it has none. */
-text	users_cookie_of(text header);
+/* The value of ours in a Cookie header, where it has one. */
+void	users_find_cookie(text header, text *value);
 /* Sets op->caller, login:<hash>, by op->login. */
 enum err users_find(struct op *op);
 

@@ -220,15 +220,6 @@ on_end(struct op *op)
 static const struct op_carrier carrier = { on_hold, on_begin, on_send,
     on_has_room, on_end };
 
-static void
-read_cookie(struct op *op, text header)
-{
-	text login = users_cookie_of(header);
-
-	if (login.at != NULL)
-		op->login = login;
-}
-
 /*
  * What the operations want to know of the headers, in one walk. Of one that
  * says who asks or what, whoever stands before us may believe the first and
@@ -265,8 +256,8 @@ read_headers(struct op *op, const h2o_req_t *req)
 			    req->headers.entries[i].value));
 		}
 		if (text_is(name, TEXT("cookie")))
-			read_cookie(op, text_of_iovec(
-			    req->headers.entries[i].value));
+			users_find_cookie(text_of_iovec(
+			    req->headers.entries[i].value), &op->login);
 	}
 	op_name(op, id);
 }

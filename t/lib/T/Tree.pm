@@ -119,14 +119,17 @@ sub matches {
 	return @found;
 }
 
-# The rows of a table as they stand: [macro, name, line].
+# The rows of a table and its parts as they stand: [macro, name, place].
 sub table_rows {
 	my ($path) = @_;
+	my @parts = text($path) =~ /^#include "(.+)"/mg;
 	my $code = code($path);
 	my @rows;
 
-	while ($code =~ /^([A-Z_]+)\((\w+)/mg) {
-		push @rows, [$1, $2, line_at($code, $-[0])];
+	while ($code =~ /^(?:([A-Z_]+)\((\w+)|\#include)/mg) {
+		push @rows, defined $1
+		    ? [$1, $2, "$path:" . line_at($code, $-[0])]
+		    : table_rows('src/' . shift @parts);
 	}
 	return @rows;
 }
