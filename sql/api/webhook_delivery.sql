@@ -293,8 +293,9 @@ CREATE FUNCTION api.webhook_wait()
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	RETURN (SELECT ceil(greatest(0, extract(epoch FROM
-	    min(q.due_at) - clock_timestamp())) * 1000)
-	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL);
+	    q.due_at - clock_timestamp())) * 1000)
+	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL
+	    ORDER BY q.due_at LIMIT 1);
 END
 $$;
 
