@@ -271,11 +271,11 @@ subtest 'peers that say nothing' => sub {
 
 		is(said($answer), $unknown, "$number: a POST");
 		cmp_ok($ms, '>', 1900, "$number: after a while");
-		cmp_ok($ms, '<', 4000 * $slow, "$number: and no longer");
+		cmp_ok($ms, '<', 6000 * $slow, "$number: and no longer");
 		($ms, $answer) = timed(sub { $engine->websocket->answer });
 		is(said($answer), '400 Session ID unknown',
 			"$number: a WebSocket");
-		cmp_ok($ms, '<', 4000 * $slow, "$number: no longer");
+		cmp_ok($ms, '<', 6000 * $slow, "$number: no longer");
 	}
 	my $engine = at($bob, sid_of(3));
 	my $waits = $engine->ask;

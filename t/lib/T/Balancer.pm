@@ -20,7 +20,6 @@ use strict;
 use warnings;
 use IO::Socket::IP;
 use Mojo::IOLoop;
-use Mojo::Reactor::Poll;
 use POSIX        ();
 use Scalar::Util qw(blessed);
 
@@ -47,27 +46,41 @@ sub url     { return 'http://' . $_[0]->address }
 
 sub serve {
 	my ($listener, $parent, @hosts) = @_;
-	my $loop = Mojo::IOLoop->new;
+	my $loop = Mojo::IOLoop->singleton;
 	my $turn = 0;
 
-	$loop->max_accepts(0);
-	$loop->server({ fileno => fileno $listener }, sub {
+	$loop->reset;
+	$loop->server({ fd => fileno $listener }, sub {
 		my (undef, $client) = @_;
-		my $head = '';
+		my $one = { client => $client, head => '', early => '',
+			turn => undef };
 
 		$client->timeout(0);
-		$client->on(read => sub {
-			my (undef, $bytes) = @_;
-
-			return if !defined $head;
-			$head .= $bytes;
-			return if $head !~ /\r\n\r\n/;
-			pass($loop, $client, alone($head), $turn++, @hosts);
-			undef $head;
+		$client->on(error => sub { });
+		$client->on(read => sub { hear($one, $_[1], \$turn, @hosts) });
+		$client->on(close => sub {
+			$one->{is_gone} = 1;
+			$one->{server}->close if $one->{server};
 		});
 	});
 	$loop->recurring(0.5, sub { POSIX::_exit(0) if getppid() != $parent });
 	$loop->start;
+	return;
+}
+
+# The head of its request first; then whatever it says, to its host.
+sub hear {
+	my ($one, $bytes, $turn, @hosts) = @_;
+
+	if ($one->{server}) {
+		$one->{server}->write($bytes);
+	} elsif (defined $one->{turn}) {
+		$one->{early} .= $bytes;
+	} elsif (($one->{head} .= $bytes) =~ /\r\n\r\n/) {
+		$one->{turn} = $$turn++;
+		$one->{early} = alone($one->{head});
+		pass($one, scalar @hosts, @hosts);
+	}
 	return;
 }
 
@@ -85,43 +98,33 @@ sub alone {
 
 # To that host, or the next of whom there is one.
 sub pass {
-	my ($loop, $client, $request, $turn, @hosts) = @_;
-	my $tries = @hosts;
-	my $early = '';
-	my $keep = $client->on(read => sub { $early .= $_[1] });
-	my $is_gone;
-	my $try;
+	my ($one, $tries, @hosts) = @_;
+	my ($host, $port) = $hosts[$one->{turn}++ % @hosts] =~ /(.*):(\d+)/;
 
-	$client->on(close => sub { $is_gone = 1; undef $try });
-	$try = sub {
-		my ($host, $port) = $hosts[$turn++ % @hosts] =~ /(.*):(\d+)/;
+	Mojo::IOLoop->client({ address => $host, port => $port }, sub {
+		my (undef, $failure, $server) = @_;
 
-		$loop->client({ address => $host, port => $port }, sub {
-			my (undef, $failure, $server) = @_;
-
-			return if $is_gone;
-			return $tries-- > 1 ? $try->() : $client->close
-			    if $failure;
-			$client->unsubscribe(read => $keep);
-			join_both($client, $server);
-			$server->write($request . $early);
-		});
-	};
-	$try->();
+		return if $one->{is_gone};
+		if (!$failure) {
+			join_to($one, $server);
+		} elsif ($tries > 1) {
+			pass($one, $tries - 1, @hosts);
+		} else {
+			$one->{client}->close;
+		}
+	});
 	return;
 }
 
-sub join_both {
-	my ($client, $server) = @_;
+sub join_to {
+	my ($one, $server) = @_;
 
+	$one->{server} = $server;
 	$server->timeout(0);
-	for my $pair ([$client, $server], [$server, $client]) {
-		my ($from, $to) = @$pair;
-
-		$from->on(read => sub { $to->write($_[1]) });
-		$from->on(error => sub { });
-		$from->on(close => sub { $to->close_gracefully });
-	}
+	$server->on(error => sub { });
+	$server->on(read => sub { $one->{client}->write($_[1]) });
+	$server->on(close => sub { $one->{client}->close_gracefully });
+	$server->write(delete $one->{early});
 	return;
 }
 
