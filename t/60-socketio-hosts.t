@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::IP;
 use MIME::Base64 qw(encode_base64url);
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 use T::Db;
@@ -52,7 +53,8 @@ sub host {
 		listen => $at[$number - 1], host_number => $number,
 		peers => join(' ', map { "$_=$at[$_ - 1]" } 1 .. 4),
 		trusted_proxies => '127.0.0.0/8', database_url => $db->url,
-		drain_spread => '200ms', request_timeout => '2s', %set });
+		drain_spread => '200ms', drain_timeout => '2s',
+		request_timeout => '2s', %set });
 
 	return $host;
 }
@@ -252,6 +254,112 @@ subtest 'whose request it is' => sub {
 	like($line, qr/"192\.0\.2\.7"/, 'its address');
 };
 
+# What is asked of host 3, answered by hand; undef: not at all.
+sub by_hand {
+	my ($http, @pieces) = @_;
+	my $asked = '';
+
+	wait_until { IO::Select->new($silent)->can_read(0.1) }
+	    or die "nobody asks\n";
+	my $peer = $silent->accept;
+	sysread $peer, $asked, 65536, length $asked while $asked !~ /\r\n\r\n/;
+	for my $piece (@pieces) {
+		local $SIG{PIPE} = 'IGNORE';
+
+		syswrite $peer, $piece or last;
+	}
+	return ($asked, $peer);
+}
+
+subtest 'what a peer is asked' => sub {
+	my $engine = at($bob, sid_of(3), headers => { Host => 'b.example',
+		Cookie => 'a=b', Origin => 'http://o.example',
+		Accept => 'x', Forwarded => 'for=192.0.2.9' });
+	my $http = $engine->ask(method => 'POST', body => '4a',
+		headers => { 'X-Forwarded-For' => '192.0.2.7',
+			'X-Forwarded-Proto' => 'https',
+			'Content-Type' => 'text/plain' });
+	my ($asked) = by_hand($http, "HTTP/1.1 200 OK\r\nContent-Length: 2"
+		. "\r\nContent-Type: text/html\r\n\r\nok");
+
+	is(said($http->answer), '200 ok', 'answered');
+	$asked =~ s/^(X-Request-Id: )\w+/$1ID/m;
+	is($asked, join "\r\n", "POST /engine.io/?EIO=4&sid=$engine->{sid}"
+		. '&transport=polling HTTP/1.1', 'Host: b.example',
+		'content-type: text/plain', 'cookie: a=b',
+		'origin: http://o.example', 'X-Forwarded-For: 192.0.2.9',
+		'X-Forwarded-Proto: http', 'X-Request-Id: ID',
+		'X-Partyline-Peer: 2', 'Content-Length: 2', '', '4a');
+};
+
+subtest 'peers that say odd things' => sub {
+	my $ok = "HTTP/1.1 200 OK\r\n";
+	my $text = "Content-Type: text/plain; charset=UTF-8\r\n";
+	my @odd = (
+		['a length', '200 4a', "$ok${text}Content-Length: 2\r\n\r\n4a"],
+		['in pieces', '200 4a', 'HTTP/1.1 2', "00 OK\r\n$text",
+			"Content-Length: 2\r\n\r\n4", 'a'],
+		['chunks', '200 4abc', "$ok${text}Transfer-Encoding: chunked"
+			. "\r\n\r\n2\r\n4a\r\n2\r\nbc\r\n0\r\n\r\n"],
+		['no length', '200 4a', "$ok$text\r\n4a"],
+		['a word before', '200 4a', "HTTP/1.1 100 Continue\r\n\r\n"
+			. "$ok${text}Content-Length: 2\r\n\r\n4a"],
+		['no type', '503 ', "HTTP/1.1 503 Busy\r\n"
+			. "Content-Length: 0\r\n\r\n"],
+		['bad chunks', $unknown, "$ok${text}Transfer-Encoding: chunked"
+			. "\r\n\r\nx\r\n"],
+		['half a body', $unknown, "$ok${text}Content-Length: 9"
+			. "\r\n\r\n4a"],
+		['garbage', $unknown, "garbage\r\n\r\n"],
+		['half a head', $unknown, "HTTP/1.1 200 OK\r\nContent-"],
+		['nothing', $unknown],
+		['a WebSocket', $unknown, "HTTP/1.1 101 Yes\r\nUpgrade: "
+			. "websocket\r\nConnection: upgrade\r\n\r\n"],
+		['no end', $unknown, "${ok}Content-Length: 99999999\r\n\r\n",
+			('x' x 1_000_000) x 70],
+	);
+
+	for my $odd (@odd) {
+		my ($name, $wanted, @pieces) = @$odd;
+		my $http = at($bob, sid_of(3))->ask;
+		my (undef, $peer) = by_hand($http, @pieces);
+
+		close $peer;
+		is(said($http->answer), $wanted, $name);
+	}
+	my $yes = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n"
+	    . "Connection: upgrade\r\n";
+	my @sockets = (
+		['words', 400, [], "HTTP/1.1 400 No\r\nContent-Length: 3\r\n"
+			. "\r\nabc"],
+		['compressed unasked', 400, [], $yes . 'Sec-WebSocket-'
+			. "Extensions: permessage-deflate\r\n\r\n"],
+		['not compressed', 400, [deflate => 1], "$yes\r\n"],
+		['nothing', 400, []],
+		['words and at once a frame', 101, [], "$yes\r\n\x81\x02hi"],
+	);
+
+	for my $socket (@sockets) {
+		my ($name, $status, $options, @pieces) = @$socket;
+		my $pid = fork // die "fork: $!\n";
+
+		if ($pid == 0) {
+			by_hand(undef, @pieces);
+			POSIX::_exit(0);
+		}
+		my $ws = at($bob, sid_of(3))->websocket(@$options);
+
+		waitpid $pid, 0;
+		is($ws->status, $status, "$name: $status");
+		is($ws->answer->{body}, 'abc', 'as it says')
+		    if $name eq 'words';
+		next if $status != 101;
+		is($ws->hear, 'hi', 'is heard');
+		ok($ws->is_cut, 'and it ends');
+	}
+	is($bob->log_text =~ /panic/, '', 'nobody minds');
+};
+
 # Milliseconds, and the answer.
 sub timed {
 	my ($call) = @_;
@@ -348,6 +456,18 @@ subtest 'a host that is killed' => sub {
 	ok($bob->wait_for_log(qr/peer is reached again.*"peer":1/), 'told');
 };
 
-$_->stop for $ann, $bob;
+subtest 'a host that stops' => sub {
+	my ($home, $away) = opened();
+	my $waits = held($home, $away);
+	my $ws = (opened())[1]->upgrade;
+
+	$bob->stop;
+	ok($waits->answer || $waits->why =~ /^c/, 'leaves nobody waiting');
+	ok($ws->is_cut, 'a WebSocket is cut');
+	ok((wait_until { said($home->get) eq $unknown }),
+		'for its session the client has gone');
+};
+
+$ann->stop;
 
 done_testing;
