@@ -9,17 +9,25 @@
 -- webhook_queue. It says when there is something to do, and an endpoint that
 -- does not answer is found by nobody until then.
 
--- What emit() leaves for jobs; their stream's row is locked. hooks: who
+-- What emit() leaves for jobs; their stream's row is locked. false: nobody
 -- wants it.
-CREATE FUNCTION api.webhook_queue(ctx api.ctx, hooks bigint[], event text,
-    stream_name text, seq bigint, moment timestamptz, data text)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION api.webhook_queue(ctx api.ctx, type text, stream_name text,
+    seq bigint, moment timestamptz, data text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	hooks bigint[] := ARRAY(SELECT w.id FROM partyline.webhook w
+	    WHERE w.tenant_id = ctx.tenant AND w.enabled
+		AND webhook_queue.type = ANY (w.events));
 BEGIN
+	IF hooks = '{}' THEN
+		RETURN false;
+	END IF;
 	INSERT INTO partyline.webhook_outbox
 	    (tenant_id, stream, seq, webhooks, event, payload, at)
-	VALUES (ctx.tenant, stream_name, webhook_queue.seq, hooks,
-	    webhook_queue.event, api.webhook_payload(webhook_queue.event,
-	    api.iso(moment), stream_name, webhook_queue.seq, data), moment);
+	VALUES (ctx.tenant, stream_name, webhook_queue.seq, hooks, type,
+	    api.webhook_payload(type, api.iso(moment), stream_name,
+	    webhook_queue.seq, data), moment);
+	RETURN true;
 END
 $$;
 
