@@ -223,6 +223,7 @@ libpartyline_a_SOURCES += src/app/presence.c src/app/presence.h
 libpartyline_a_SOURCES += src/app/presence_inside.h
 libpartyline_a_SOURCES += src/app/presence_others.c
 libpartyline_a_SOURCES += src/app/tabletop.c src/app/tabletop.h
+libpartyline_a_SOURCES += src/app/tabletop_back.c
 libpartyline_a_SOURCES += src/app/tabletop_chat.c src/app/tabletop_inside.h
 libpartyline_a_SOURCES += src/app/tabletop_dice.c
 libpartyline_a_SOURCES += src/app/tabletop_hear.c

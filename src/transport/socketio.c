@@ -148,7 +148,7 @@ socketio_lose(struct socketio_socket *socket)
 {
 	struct socketio_client *client = socket->client;
 
-	end_socket(socket, SOCKETIO_TRANSPORT_CLOSE);
+	end_socket(socket, SOCKETIO_MOVED);
 	if (client->sockets == NULL)
 		close_client(client, ENGINEIO_FORCED_CLOSE);
 }

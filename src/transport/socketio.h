@@ -83,6 +83,7 @@ enum socketio_end {
 	SOCKETIO_SHUTTING_DOWN,
 	SOCKETIO_CLIENT_LEFT,		/* of the namespace alone */
 	SOCKETIO_SERVER_LEFT,
+	SOCKETIO_MOVED,			/* it came back, and is another one */
 	SOCKETIO_ENDS
 };
 

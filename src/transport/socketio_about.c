@@ -16,6 +16,7 @@ socketio_end_name(enum socketio_end why)
 		[SOCKETIO_SHUTTING_DOWN] = "server shutting down",
 		[SOCKETIO_CLIENT_LEFT] = "client namespace disconnect",
 		[SOCKETIO_SERVER_LEFT] = "server namespace disconnect",
+		[SOCKETIO_MOVED] = "transport close",
 	};
 
 	return (names[why]);

@@ -93,7 +93,7 @@ struct socketio_track {
 	struct socketio_keep *keep;	/* NULL: its socket has gone */
 	struct socketio_track *prev, *next;
 	int64_t		 nth;		/* to be followed */
-	enum cursor_kind has;		/* of first, as it is asked for */
+	enum cursor_kind has;		/* what is known of first */
 	bool		 is_kept;
 	struct socketio_point first;	/* where it began */
 	struct socketio_point told;

@@ -40,8 +40,9 @@ socketio_holder(const struct service *service, char out[SOCKETIO_HOLDER_SIZE])
 }
 
 void
-socketio_keep_ask(struct socketio_keep *keep, enum function function, const text *inputs,
-    unsigned count, void (*on_answer)(void *, const struct db_answer *))
+socketio_keep_ask(struct socketio_keep *keep, enum function function,
+    const text *inputs, unsigned count,
+    void (*on_answer)(void *, const struct db_answer *))
 {
 	const struct call_context context = { .tenant = keep->tenant,
 	    .caller = text_of(keep->who), .role = TEXT(""),

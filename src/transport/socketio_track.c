@@ -150,9 +150,12 @@ socketio_track_read(struct socketio_track *track, struct json_object *rooms)
 		    !json_in_text(room, "epoch", &epoch) ||
 		    !json_in_int(room, "seq", &seq))
 			continue;
-		point_set(&track->first, epoch, (uint64_t)seq);
-		track->told = track->first;
-		track->has = CURSOR_PAIR;
+		/* Else it may have gone on since. */
+		if (track->has != CURSOR_PAIR) {
+			point_set(&track->first, epoch, (uint64_t)seq);
+			track->told = track->first;
+			track->has = CURSOR_PAIR;
+		}
 		return (true);
 	}
 	return (false);
@@ -180,7 +183,7 @@ tail_of(struct socketio_keep *keep)
 	buf_init(&offset, BUF_NO_LIMIT);
 	socketio_offset_write(socketio_keep_mark(keep), &offset);
 	DL_FOREACH(keep->tracks, track) {
-		if (!track->is_kept)
+		if (track->has != CURSOR_PAIR)
 			continue;
 		place.nth = track->nth;
 		point_cursor(&track->told, &place.cursor);

@@ -49,18 +49,20 @@ sub connect {
 		heard => [], next => 0, id => 0, auth => $auth,
 		can_come_back => $can_come_back }, $class;
 
-	$self->{client}->say('0/live,' . $json->encode($auth));
 	return $self;
 }
 
-sub is_let_in {
-	my ($self) = @_;
-	my $pid = $self->{can_come_back} ? qr/,"pid":"([\w-]{20})"/ : qr/()/;
-	my $said = $self->{client}->hears(qr/^[04]/) // 'nothing';
+sub encoded { return $json->encode($_[0]) }
 
-	die "not let in: $said\n"
-	    if $said !~ /\A0\/live,\{"sid":"([\w-]{20})"$pid\}\z/;
-	@$self{qw(sid pid)} = ($1, $2);
+sub is_let_in {
+	my ($self, $auth) = @_;
+	my $client = $self->{client};
+
+	if ($self->{can_come_back}) {
+		@$self{qw(sid pid)} = $client->enter_kept('/live', $auth);
+	} else {
+		$self->{sid} = $client->enter('/live', $auth);
+	}
 	return;
 }
 
@@ -68,7 +70,7 @@ sub enter {
 	my ($class, @more) = @_;
 	my $self = $class->connect(@more);
 
-	$self->is_let_in;
+	$self->is_let_in($json->encode($self->{auth}));
 	return $self;
 }
 
@@ -83,9 +85,8 @@ sub come_back {
 	    for grep { exists $options{$_} } qw(pid offset token);
 	delete $auth{$_} for grep { !defined $auth{$_} } keys %auth;
 	$self->{client} = T::SocketIo->connect($server, %options);
-	$self->{client}->say('0/live,' . $json->encode(\%auth));
 	delete @$self{qw(is_out answers)};
-	$self->is_let_in;
+	$self->is_let_in($json->encode(\%auth));
 	die "half of it is the same: $self->{sid}, $self->{pid}\n"
 	    if ($was[0] eq $self->{sid}) != ($was[1] eq $self->{pid});
 	return $was[0] eq $self->{sid};
@@ -102,6 +103,8 @@ sub vanish {
 sub refused {
 	my ($class, @more) = @_;
 	my $self = $class->connect(@more);
+
+	$self->{client}->say('0/live,' . $json->encode($self->{auth}));
 	my $said = $self->{client}->hears(qr/^[04]/) // '';
 
 	$self->leave;
