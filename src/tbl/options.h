@@ -275,6 +275,11 @@ OPTION(socketio_messages, count, "6000", 1, 1000000, RELOAD,
 OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
     "Where Socket.IO clients reach the server: a path that begins and ends "
     "with a slash.")
+OPTION(socketio_recovery, count, "0", 0, 86400000, RELOAD,
+    "Milliseconds within which a Socket.IO client whose connection broke may "
+    "come back to where it was and is sent what it missed (connection state "
+    "recovery), to any worker and host. 0: all begin anew, and no offsets are "
+    "sent.")
 OPTION(sql_dir, path, "", 0, 0, RESTART,
     "The folder of migration/ and api/, which migrate runs. Empty: the one "
     "beside the program, or the installed one.")
