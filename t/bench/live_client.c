@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The clients of t/bench/live and t/bench/socketio: so many WebSockets, all
- * in one thread, and those who publish. Every delivery is looked at: in each room all sockets
- * must get the same events in the same order, each once, none left out; at
- * partyline their numbers have no gap.
+ * in one thread, and those who publish. Every delivery is looked at: in each
+ * room all sockets must get the same events in the same order, each once, none
+ * left out; at partyline their numbers have no gap.
  *
  * Run: live_client KIND PORT[,PORT] SOCKETS TOKEN ROOM...
  *

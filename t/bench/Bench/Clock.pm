@@ -9,7 +9,8 @@
 #	$figure->{own};
 #
 # The server is a hash with `roots`, with has_database if PostgreSQL's cost is
-# its, and with `beside` if there is another process whose cost is. Clients that run and end meanwhile are known without a pid.
+# its, and with `beside` if there is another process whose cost is. Clients that
+# run and end meanwhile are known without a pid.
 package Bench::Clock;
 
 use strict;
