@@ -324,7 +324,8 @@ subtest 'another tenant' => sub {
 	$guest->reaches($stream, emit($id, 1));
 	is_anew($guest, $two, 'its pid', path => $path, token =>
 		T::Live::token_for($one, tenant => 'den'));
-	is_deeply([$guest->numbers($stream)], [1, 2], 'and hears nothing of it');
+	is_deeply([$guest->numbers($stream)], [1, 2],
+		'and hears nothing of it');
 };
 
 subtest 'it is cleaned up' => sub {

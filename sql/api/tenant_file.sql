@@ -57,7 +57,7 @@ RETURNS text[] LANGUAGE sql STABLE AS $$
 	    AND a.attname <> 'tenant_id'
 	    AND (wanted, a.attname) NOT IN (('tenant', 'id'),
 		('tenant', 'slug'), ('stream', 'epoch'),
-		('webhook_outbox', 'nth'))
+		('stream', 'is_hooked'), ('webhook_outbox', 'nth'))
 $$;
 
 -- Who may write a table reads it, too.

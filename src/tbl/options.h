@@ -119,6 +119,9 @@ OPTION(gap_max, count, "1000", 1, 100000, RELOAD,
     "of the events that led to it.")
 OPTION(hold_max, count, "64", 1, 10000, RELOAD,
     "Events of one stream that are kept while an earlier one is missing.")
+OPTION(host_number, count, "0", 0, 65535, RESTART,
+    "What names of this host's Engine.IO sessions begin with, and peers of "
+    "other hosts know it by. 0: a random one at each start.")
 OPTION(jwt_secret, secret, "", 32, 4096, RELOAD,
     "The key that signs tokens. Empty: one is made and kept in the "
     "database.")
@@ -193,6 +196,10 @@ OPTION(outgoing_per_origin, count, "16", 1, 10000, RELOAD,
     "The same to one server: scheme, name and port.")
 OPTION(outgoing_ports, ports, "80 443 1024-65535", 1, 0, RELOAD,
     "Ports that outgoing requests may reach.")
+OPTION(peers, text, "", 0, 4096, RELOAD,
+    "The other hosts as NUMBER=ADDRESS, the number being their host_number: "
+    "where to send requests for Engine.IO sessions of theirs. Empty: "
+    "nowhere.")
 OPTION(postgres_bin, path, "", 0, 0, RESTART,
     "Where the programs of the private PostgreSQL are. Empty: the newest of "
     "/usr/lib/postgresql, or the one of the cluster that is there.")

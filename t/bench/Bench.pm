@@ -98,9 +98,9 @@ sub said {
 
 sub wait_for {
 	my ($what, $is_there, $log) = @_;
-	my $until = time + 20;
+	my $until = time + 60;
 	until ($is_there->()) {
-		die "$what did not come within 20 s\n",
+		die "$what did not come within 60 s\n",
 		  $log ? said($log) : ''
 		  if time > $until;
 		sleep 0.02;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The clients of t/bench/live: so many WebSockets, all in one thread, and
- * those who publish. Every delivery is looked at: in each room all sockets
- * must get the same events in the same order, each once, none left out; at
- * partyline their numbers have no gap.
+ * The clients of t/bench/live and t/bench/socketio: so many WebSockets, all
+ * in one thread, and those who publish. Every delivery is looked at: in each
+ * room all sockets must get the same events in the same order, each once, none
+ * left out; at partyline their numbers have no gap.
  *
- * Run: live_client KIND PORT SOCKETS TOKEN ROOM...
+ * Run: live_client KIND PORT[,PORT] SOCKETS TOKEN ROOM...
  *
  *	kind		sign in and subscribe		publish
  *	json		messages			POST /api/sessions/…
@@ -13,6 +13,10 @@
  *	nchan		by path, nobody signs in	POST /pub/…
  *	limit		two messages of that size	POST /…
  *	vote		messages			POST /api/votes/live
+ *	slashlive	Socket.IO's namespace /live	POST /api/sessions/…
+ *
+ * With two ports each room has half of its sockets at either; who publishes
+ * does so at the first.
  *
  * There may be no sockets at all: then what counts are the answers. Those who
  * vote have a name of their own each time.
@@ -101,13 +105,20 @@ static const struct kind {
 	    { "{\"type\":\"auth\",\"token\":\"%s\"}", "\"auth_success\"" },
 	    { "{\"type\":\"subscribe\",\"sessionId\":%s}",
 	    "\"subscribed\"" } } },
+	{ "slashlive", "/socket.io/?EIO=4&transport=websocket",
+	    "/api/sessions/%s/events",
+	    sizeof("42/live,[\"custom.bench\",]") - 1, NUMBER, {
+	    { NULL, "0{" },
+	    { "40/live,{\"token\":\"%s\"}", "40/live,{" },
+	    { "42/live,1[\"subscribe\",%s]",
+	    "43/live,1[{\"success\":true" } } },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static const struct kind *kind;
 static const char *token;
-static int port, set, sockets, in, coming, rooms_count;
+static int ports[2], ports_count, set, sockets, in, coming, rooms_count;
 static struct connection *connections;
 static struct room *rooms;
 static struct publisher publishers[PUBLISHERS_MAX];
@@ -322,7 +333,8 @@ come(int i)
 	connection->room = &rooms[i % rooms_count];
 	connection->room->members++;
 	connection->step = -1;
-	connection->fd = dial(port, 1 + i % SOURCES);
+	connection->fd = dial(ports[i / rooms_count % ports_count],
+	    1 + i % SOURCES);
 	snprintf(path, sizeof(path), kind->get, connection->room->name);
 	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n"
 	    "Host: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -365,7 +377,7 @@ publish(struct publisher *publisher, uint32_t number)
 	    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 	    path, token, strlen(body), body);
 	if (publisher->fd == 0) {
-		publisher->fd = dial(port, 0);
+		publisher->fd = dial(ports[0], 0);
 		watch(publisher->fd, publisher);
 	}
 	event->begin = now_ns();
@@ -518,10 +530,11 @@ main(int argc, char **argv)
 	if (kind == NULL || (sockets = atoi(argv[3])) < 0 ||
 	    sockets > SOCKETS_MAX) {
 		fprintf(stderr,
-		    "usage: live_client KIND PORT SOCKETS TOKEN ROOM...\n");
+		    "usage: live_client KIND PORT[,PORT] SOCKETS TOKEN "
+		    "ROOM...\n");
 		return (64);
 	}
-	port = atoi(argv[2]);
+	ports_count = sscanf(argv[2], "%d,%d", &ports[0], &ports[1]);
 	token = argv[4];
 	rooms_count = argc - 5;
 	rooms = calloc((size_t)rooms_count, sizeof(*rooms));

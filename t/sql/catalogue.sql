@@ -166,7 +166,8 @@ SELECT is_empty($$
 	    AND a.attname <> ALL (api.tenant_table_columns(o.relname))
 	    AND a.attname <> 'tenant_id'
 	    AND o.relname || '.' || a.attname NOT IN ('stream.epoch',
-		'tenant.id', 'tenant.slug', 'webhook_outbox.nth')
+		'stream.is_hooked', 'tenant.id', 'tenant.slug',
+		'webhook_outbox.nth')
 $$, 'with every column, but for whose it is and what is made anew');
 
 SELECT is_empty($$

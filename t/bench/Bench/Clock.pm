@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 #
 # What a piece of work costs: CPU time of a server's process trees and, beside
-# it, of PostgreSQL's, and how much of the machine others took meanwhile.
+# it, of what keeps or carries its data (PostgreSQL, Redis), and how much of
+# the machine others took meanwhile.
 #
 #	my $clock  = Bench::Clock->start($server, $postgres, $client_pid);
 #	my $figure = $clock->stop($deliveries);	 # each for one of them
 #	$figure->{own};
 #
-# The server is a hash with `roots`, and with has_database if PostgreSQL's
-# cost is its. Clients that run and end meanwhile are known without a pid.
+# The server is a hash with `roots`, with has_database if PostgreSQL's cost is
+# its, and with `beside` if there is another process whose cost is. Clients that
+# run and end meanwhile are known without a pid.
 package Bench::Clock;
 
 use strict;
@@ -25,7 +27,9 @@ sub start {
 		clients  => [@clients],
 		time     => time,
 		own      => tree_us(@{ $server->{roots} }),
+		beside   => $server->{beside} // [],
 		base     => tree_us($postgres->pid),
+		aside    => tree_us(@{ $server->{beside} // [] }),
 		machine  => machine_us(),
 		mine     => mine_us(@clients),
 	}, $class;
@@ -47,10 +51,12 @@ sub stop {
 	my $took   = (time - $self->{time}) * 1e6;
 	my $own    = tree_us(@{ $server->{roots} }) - $self->{own};
 	my $base   = tree_us($self->{postgres}) - $self->{base};
+	my $aside  = tree_us(@{ $self->{beside} }) - $self->{aside};
 	my $mine   = mine_us(@{ $self->{clients} }, @clients) - $self->{mine};
 	my $machine = machine_us() - $self->{machine};
-	my $others  = ($machine - $own - $base - $mine) / $took;
+	my $others  = ($machine - $own - $base - $aside - $mine) / $took;
 	$base = 0 if !$server->{has_database};
+	$base += $aside;
 	return {
 		own    => $own / $count,
 		base   => $base / $count,

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 #
-# The servers of t/bench/live, and clients of them. Each start gives a hash:
-# `name`; `kind`, as live_client.c calls it; `roots`, the processes whose trees
-# are its cost; `port`; `token`; `rooms`, a list of names; `cases`, if it takes
-# part in some only.
+# The servers of t/bench/live and t/bench/socketio, and clients of them. Each
+# start gives a hash: `name`; `kind`, as live_client.c calls it; `roots`, the
+# processes whose trees are its cost, and `beside`, what stands beside it;
+# `port`, and `ports` if there are several; `token`; `rooms`, a list of names;
+# `cases`, if it takes part in some only; `polls`, if Socket.IO's clients may.
 #
 #	my $live    = Bench::Live->new(rest => $rest, client => $core);
 #	my $server  = $live->nchan;
 #	my $clients = $live->clients($server, 1000, 1);	 # sockets, rooms
 #	my $figures = $clients->publish(100, 16);	 # events, in flight
 #	$clients->leave;
+#	my $clients = $live->pollers($server, 1000);
+#	my $figures = $clients->trips(20000);
 package Bench::Live;
 
 use strict;
@@ -34,7 +37,7 @@ sub new {
 	my ($class, %place) = @_;
 	my $self = bless {%place}, $class;
 	for my $sources ([qw(live_client live_order live_wire)],
-		['live_limit']) {
+		[qw(poll_client live_wire)], ['live_limit']) {
 		system('gcc', '-O2', '-o',
 			"$self->{rest}{folder}/$sources->[0]",
 			map { "$here/$_.c" } @{$sources}) == 0
@@ -80,10 +83,11 @@ sub sign_in {
 # One worker, as the others have one. A session is a room; one at a time is
 # active, and events are taken by all.
 sub partyline {
-	my ($self) = @_;
-	my $server = $self->{rest}->partyline('partyline', 'live', {},
+	my ($self, $name, $database, @set) = @_;
+	my $server = $self->{rest}->partyline($name // 'partyline',
+		$database // 'live', {},
 		'connections = 20000', 'connections_per_address = 20000',
-		'connections_per_caller = 20000');
+		'connections_per_caller = 20000', @set);
 	$server->{kind}         = 'json';
 	$server->{has_database} = 1;
 	sign_in($server);
@@ -96,18 +100,34 @@ sub partyline {
 	return $server;
 }
 
+# The same, told of through Socket.IO's namespace /live, and nobody who says
+# much is closed for it.
+sub slashlive {
+	my ($self, $name) = @_;
+	my $server = $self->partyline($name, 'socketio',
+		'socketio_messages = 1000000',
+		map { "messages_per_$_ = 16777215" } qw(address caller tenant));
+	$server->{kind}  = 'slashlive';
+	$server->{polls} = 1;
+	return $server;
+}
+
+# The script in a process for each log, which is named here.
 sub node {
-	my ($self, $name, $script, $kind) = @_;
+	my ($self, $name, $kind, $script, $arguments, @logs) = @_;
 	my $rest = $self->{rest};
-	local $ENV{ADMIN_KEY} = $key;
+	local $ENV{ADMIN_KEY}    = $key;
+	local $ENV{BENCH_SECRET} = $key;
 	my @command = $rest->{node}->command("$script.js");
 	splice @command, -1, 0, '--expose-gc';
-	my $pid    = $rest->run($script, @command);
+	my @pids = map { $rest->run($_, @command, @{$arguments}) } @logs;
+	my @ports = map { $rest->printed_port($_) } @logs;
 	my $server = {
 		name  => $name,
 		kind  => $kind,
-		roots => [$pid],
-		port  => $rest->printed_port($script),
+		roots => \@pids,
+		port  => $ports[0],
+		ports => \@ports,
 		rooms => [1 .. $rooms],
 		tidy  => '/bench/tidy',
 	};
@@ -115,8 +135,33 @@ sub node {
 	return $server;
 }
 
-sub ws       { return $_[0]->node('ws (Node)', 'ws', 'json') }
-sub socketio { return $_[0]->node('Socket.IO', 'socketio', 'socketio') }
+sub ws { return $_[0]->node('ws (Node)', 'json', 'ws', [], 'ws') }
+
+sub socketio {
+	my ($self) = @_;
+	my $server = $self->node('Socket.IO', 'socketio', 'socketio', [],
+		'socketio');
+	$server->{polls} = 1;
+	return $server;
+}
+
+# Two processes with the adapter of Redis, which stands beside them.
+sub socketio_redis {
+	my ($self) = @_;
+	my $rest  = $self->{rest};
+	my $port  = free_port();
+	my $redis = spawn("$rest->{folder}/redis.log", 'taskset', '-c',
+		$self->{client}, 'redis-server', '--port', $port, '--bind',
+		'127.0.0.1', '--save', '', '--appendonly', 'no', '--dir',
+		$rest->{folder});
+	wait_for('redis', Bench::Rest::answers($port),
+		"$rest->{folder}/redis.log");
+	my $server = $self->node('Socket.IO + Redis, 2 processes',
+		'socketio', 'socketio', [$port], qw(socketio-1 socketio-2));
+	$server->{beside} = [$redis];
+	$server->{polls}  = 1;
+	return $server;
+}
 
 sub nchan {
 	my ($self) = @_;
@@ -180,8 +225,10 @@ sub limit_gathered { return $_[0]->limit('gather') }
 sub tidy {
 	my ($server) = @_;
 	return if !$server->{tidy};
-	delete $server->{socket};    # Node may have closed it
-	post($server, $server->{tidy}, 201, {});
+	for my $port (@{ $server->{ports} }) {
+		delete $server->{socket};    # Node may have closed it
+		post({ %{$server}, port => $port }, $server->{tidy}, 201, {});
+	}
 	return;
 }
 
@@ -199,17 +246,28 @@ sub pss {
 
 # --- clients ---------------------------------------------------------------
 
-sub clients {
-	my ($self, $server, $sockets, $rooms_wanted) = @_;
-	my @rooms = @{ $server->{rooms} }[0 .. $rooms_wanted - 1];
+sub begin {
+	my ($self, $server, $program, $before, @after) = @_;
+	my $ports = join ',', @{ $server->{ports} // [$server->{port}] };
 	my $pid   = open2(my $out, my $in, 'setpriv', '--pdeathsig', 'KILL',
 		'taskset', '-c', $self->{client},
-		"$self->{rest}{folder}/live_client", $server->{kind},
-		$server->{port}, $sockets, $server->{token}, @rooms);
+		"$self->{rest}{folder}/$program", @{$before}, $ports, @after);
 	my $clients = bless { pid => $pid, out => $out, in => $in,
 		server => $server }, 'Bench::Live::Clients';
 	$clients->hear(qr/^connected$/);
 	return $clients;
+}
+
+sub clients {
+	my ($self, $server, $sockets, $rooms_wanted) = @_;
+	my @rooms = @{ $server->{rooms} }[0 .. $rooms_wanted - 1];
+	return $self->begin($server, 'live_client', [$server->{kind}],
+		$sockets, $server->{token}, @rooms);
+}
+
+sub pollers {
+	my ($self, $server, $count) = @_;
+	return $self->begin($server, 'poll_client', [], $count);
 }
 
 package Bench::Live::Clients;
@@ -229,6 +287,14 @@ sub publish {
 	my ($self, $events, $in_flight) = @_;
 	syswrite $self->{in}, "publish $events $in_flight\n";
 	my $line = $self->hear(qr/^events=/);
+	return { $line =~ /(\w+)=([\d.]+)/g };
+}
+
+# The same of poll_client.c's.
+sub trips {
+	my ($self, $count) = @_;
+	syswrite $self->{in}, "trips $count\n";
+	my $line = $self->hear(qr/^trips=/);
 	return { $line =~ /(\w+)=([\d.]+)/g };
 }
 

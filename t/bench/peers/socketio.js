@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The peer of t/bench/live over Socket.IO: the token comes with the
-// namespace's CONNECT, a session is a room, a POST is emitted to it. WebSocket
-// alone, without compression. Nothing is numbered and nothing kept.
+// The peer of t/bench/live and t/bench/socketio over Socket.IO: the token
+// comes with the namespace's CONNECT, a session is a room, a POST is emitted
+// to it. Who has no token may ask `ping`. Without compression. Nothing is
+// numbered and nothing kept. Run: node socketio.js [PORT-OF-REDIS]; with it
+// the adapter connects several processes.
 'use strict';
 
 const http = require('node:http');
@@ -10,8 +12,8 @@ const { Server } = require('socket.io');
 const { login, mayWrite } = require('./common.js');
 
 const server = http.createServer(onRequest);
-const io = new Server(server, { transports: ['websocket'],
-    serveClient: false, perMessageDeflate: false });
+const io = new Server(server, { serveClient: false,
+    perMessageDeflate: false });
 
 function onRequest(request, response) {
 	if (request.url.startsWith('/socket.io/'))
@@ -43,7 +45,8 @@ function act(request, body) {
 }
 
 io.use((socket, next) => {
-	const isGood = mayWrite(`Bearer ${socket.handshake.auth.token}`);
+	const { token } = socket.handshake.auth;
+	const isGood = token === undefined || mayWrite(`Bearer ${token}`);
 	next(isGood ? undefined : new Error('refused'));
 });
 io.on('connection', (socket) => {
@@ -51,7 +54,27 @@ io.on('connection', (socket) => {
 		socket.join(String(message.sessionId));
 		socket.emit('subscribed', message);
 	});
+	socket.on('ping', (message, ack) => {
+		ack({ pong: true, timestamp: new Date().toISOString(),
+		    session_id: socket.id, thread_id: message.thread_id,
+		    transport: 'polling' });
+	});
 });
 
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
-	console.log(`port ${server.address().port}`));
+async function adapt(port) {
+	const { createClient } = require('redis');
+	const { createAdapter } = require('@socket.io/redis-adapter');
+	const told = createClient({ url: `redis://127.0.0.1:${port}` });
+	const heard = told.duplicate();
+	await Promise.all([told.connect(), heard.connect()]);
+	io.adapter(createAdapter(told, heard));
+}
+
+async function start([port]) {
+	if (port)
+		await adapt(port);
+	server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
+		console.log(`port ${server.address().port}`));
+}
+
+start(process.argv.slice(2));
