@@ -52,7 +52,7 @@ BEGIN
 	VALUES (ctx.tenant, wanted, in_nsp, its_sid, coalesce(ctx.caller, ''),
 	    me, known, found, its_data)
 	ON CONFLICT (tenant_id, hash) DO UPDATE SET rooms = excluded.rooms,
-	    data = excluded.data, until = NULL
+	    data = excluded.data, holder = excluded.holder, until = NULL
 	WHERE r.claim = excluded.claim
 	RETURNING r.claim INTO number;
 	RETURN NEXT api.reply(200, jsonb_build_object('kept',

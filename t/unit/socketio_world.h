@@ -184,7 +184,7 @@ static struct asked {
 	struct buf	 inputs;	/* each with a blank */
 	void		(*on_answer)(void *, const struct db_answer *);
 	void		*me;
-	text		 answer;	/* at NULL: it came to nothing */
+	text		 answer;
 } asked;
 
 void
@@ -214,6 +214,19 @@ act_answer_row(const struct db_answer *answer, struct call_row *row)
 	return (true);
 }
 
+/* body at NULL: it came to nothing. */
+static inline void
+answer_asked(const char *body)
+{
+	struct asked was = asked;
+
+	must(was.on_answer != NULL);
+	buf_fini(&was.inputs);
+	asked = (struct asked){ .answer = text_of(body != NULL ? body : "") };
+	was.on_answer(was.me, &(struct db_answer){ .result = body != NULL ?
+	    DB_ROWS : DB_FAILED });
+}
+
 void
 event_say(struct service *service, int32_t tenant, text stream, text payload)
 {
@@ -237,6 +250,11 @@ static struct {
 	char		 answer[64];
 	unsigned	 answers;
 	struct buf	 arguments;
+	/* Of those that are kept. */
+	unsigned	 admitted, recovered;
+	bool		 refuses_past;
+	struct socketio_track *tracks[4];
+	unsigned	 tracks_count;
 } seen;
 
 static void
@@ -257,6 +275,33 @@ on_close(void *application, enum socketio_end why)
 	(void)application;
 	seen.closed++;
 	seen.why = why;
+}
+
+static void
+on_connect_kept(struct socketio_socket *socket, text auth, void *context)
+{
+	(void)auth, (void)context;
+	seen.last = socket;
+	socketio_set_application(socket, socket);
+	socketio_admit_as(socket, TEXT("ann"));
+}
+
+static void
+on_admitted(void *application, bool is_recovered)
+{
+	(void)application;
+	seen.admitted++;
+	seen.recovered += is_recovered;
+}
+
+static bool
+on_past(void *application, const struct socketio_past *past)
+{
+	(void)application;
+	must(past->count <= 4);
+	for (unsigned i = 0; i < past->count && !seen.refuses_past; i++)
+		seen.tracks[seen.tracks_count++] = past->tracks[i];
+	return (!seen.refuses_past);
 }
 
 static void
@@ -333,6 +378,9 @@ static const struct socketio_app apps[] = {
 	    .on_connect = on_connect, .on_close = on_close,
 	    .on_unknown = on_unknown, .on_misfit = on_misfit },
 	{ .nsp = "/", .on_connect = on_connect },
+	{ .nsp = "/kept", .on_connect = on_connect_kept,
+	    .on_close = on_close, .on_admitted = on_admitted,
+	    .on_past = on_past },
 };
 
 /* --- clients ----------------------------------------------------------- */
@@ -370,7 +418,7 @@ come(struct client *client, unsigned worker)
 	    workers[worker].socketio, &facts);
 }
 
-static void
+static inline void
 enter(struct client *client, unsigned worker)
 {
 	come(client, worker);
