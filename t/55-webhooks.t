@@ -230,29 +230,39 @@ subtest 'a dead endpoint delays nobody' => sub {
 	my $server   = server(webhook_timeout => '1s', webhook_at_once => 50,
 		webhook_schedule => '1s', webhook_pause_max => '5s');
 	my $db       = $server->db;
-	my @late;
+	my $nth      = 0;
 
 	$endpoint->answers(dead => 'hold');
 	$endpoint->hook($db, 1, 'dead');
 	$endpoint->hook($db, 2, 'alive');
+	# The median and the most of so many.
+	my $taken = sub {
+		my ($many) = @_;
+		my @late;
+
+		for (1 .. $many) {
+			my $begin = time;
+
+			$endpoint->queue($db, 1, 2);
+			came_to($endpoint, 'alive', ++$nth);
+			push @late, time - $begin;
+		}
+		@late = sort { $a <=> $b } @late;
+		note sprintf 'median %.0f ms, most %.0f ms',
+		    1000 * $late[@late / 2], 1000 * $late[-1];
+		return @late[@late / 2, -1];
+	};
+	my ($usual) = $taken->(9);
+
 	$endpoint->queue($db, 10000, 1);
 	came_to($endpoint, 'dead', 1);
-	for my $nth (1 .. 20) {
-		my $begin = time;
+	my ($median, $most) = $taken->(20);
 
-		$endpoint->queue($db, 1, 2);
-		came_to($endpoint, 'alive', $nth);
-		push @late, time - $begin;
-	}
-	my ($median) = (sort { $a <=> $b } @late)[10];
-	my ($most)   = (sort { $a <=> $b } @late)[-1];
-	cmp_ok($median, '<', 0.6 * ($ENV{T_SLOW} || 1), 'as soon as ever');
-	cmp_ok($most, '<', 2 * ($ENV{T_SLOW} || 1), 'each of them');
-	note sprintf 'median %.0f ms, most %.0f ms', 1000 * $median,
-	    1000 * $most;
+	cmp_ok($median, '<', 2 * $usual + 0.5, 'as soon as ever');
+	cmp_ok($most, '<', 2 * $usual + 2, 'each of them');
 	cmp_ok(scalar $endpoint->came('dead'), '<', 60,
 		'the dead one is left alone');
-	is(states($db, 2), 'delivered 20', 'all are taken');
+	is(states($db, 2), 'delivered 29', 'all are taken');
 };
 
 subtest 'a thousand in a row' => sub {
