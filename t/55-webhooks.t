@@ -230,29 +230,39 @@ subtest 'a dead endpoint delays nobody' => sub {
 	my $server   = server(webhook_timeout => '1s', webhook_at_once => 50,
 		webhook_schedule => '1s', webhook_pause_max => '5s');
 	my $db       = $server->db;
-	my @late;
+	my $nth      = 0;
 
 	$endpoint->answers(dead => 'hold');
 	$endpoint->hook($db, 1, 'dead');
 	$endpoint->hook($db, 2, 'alive');
+	# The median and the most of so many.
+	my $taken = sub {
+		my ($many) = @_;
+		my @late;
+
+		for (1 .. $many) {
+			my $begin = time;
+
+			$endpoint->queue($db, 1, 2);
+			came_to($endpoint, 'alive', ++$nth);
+			push @late, time - $begin;
+		}
+		@late = sort { $a <=> $b } @late;
+		note sprintf 'median %.0f ms, most %.0f ms',
+		    1000 * $late[@late / 2], 1000 * $late[-1];
+		return @late[@late / 2, -1];
+	};
+	my ($usual) = $taken->(9);
+
 	$endpoint->queue($db, 10000, 1);
 	came_to($endpoint, 'dead', 1);
-	for my $nth (1 .. 20) {
-		my $begin = time;
+	my ($median, $most) = $taken->(20);
 
-		$endpoint->queue($db, 1, 2);
-		came_to($endpoint, 'alive', $nth);
-		push @late, time - $begin;
-	}
-	my ($median) = (sort { $a <=> $b } @late)[10];
-	my ($most)   = (sort { $a <=> $b } @late)[-1];
-	cmp_ok($median, '<', 0.6 * ($ENV{T_SLOW} || 1), 'as soon as ever');
-	cmp_ok($most, '<', 2 * ($ENV{T_SLOW} || 1), 'each of them');
-	note sprintf 'median %.0f ms, most %.0f ms', 1000 * $median,
-	    1000 * $most;
+	cmp_ok($median, '<', 2 * $usual + 0.5, 'as soon as ever');
+	cmp_ok($most, '<', 2 * $usual + 2, 'each of them');
 	cmp_ok(scalar $endpoint->came('dead'), '<', 60,
 		'the dead one is left alone');
-	is(states($db, 2), 'delivered 20', 'all are taken');
+	is(states($db, 2), 'delivered 29', 'all are taken');
 };
 
 subtest 'a thousand in a row' => sub {
@@ -271,25 +281,52 @@ subtest 'a thousand in a row' => sub {
 	is(scalar(grep { $_ > 1 } values %ids), 0, 'none twice');
 };
 
-subtest 'an event wakes who sends it' => sub {
+subtest 'who sends it is woken' => sub {
 	my $endpoint = T::Endpoint->start;
 	my $server   = server();
+	my $db       = $server->db;
 	my $client   = T::Client->new($server);
 	my $session  = $client->post('/api/sessions', {})->{json}{id};
-	my @late;
+	my $events   = "/api/sessions/$session/events";
+	my $hook     = '/api/webhooks/1';
+	my $count    = 0;
+	my @ways     = (
+		[ 'an event', post => $events,
+			{ type => 'custom.dice', data => {} } ],
+		[ 'a test', post => '/api/webhooks/test/1' ],
+		[ 'one again', post => "$hook/deliveries/1/redeliver" ],
+		[ 'a range again', post => "$hook/replay",
+			{ state => 'all', after => 10 } ],
+		[ 'one that is enabled', patch => $hook, { enabled => \1 } ],
+	);
 
-	$endpoint->hook($server->db, 1, 'x', events => q('{custom.dice}'));
-	for my $nth (1 .. 11) {
-		my $begin = time;
+	$endpoint->hook($db, 1, 'x', events => q('{custom.dice}'));
+	for my $way (@ways) {
+		my ($name, $method, @what) = @$way;
+		my @late;
 
-		$client->post("/api/sessions/$session/events",
-			{ type => 'custom.dice', data => { n => $nth } });
-		push @late, ((came_to($endpoint, 'x', $nth))[-1]{at}) - $begin;
+		for (1 .. 11) {
+			wait_until { states($db, 1) !~ /waiting/ };
+			if ($method eq 'patch') {
+				$client->request('patch', $hook,
+					{ enabled => \0 });
+				$db->query(q{UPDATE partyline.webhook_delivery
+					SET state = 'waiting', next_at = now()
+					WHERE id = 1});
+			}
+			my $begin = time;
+
+			$client->request($method, @what);
+			push @late, (came_to($endpoint, 'x', ++$count))[-1]{at}
+			    - $begin;
+		}
+		my ($median) = (sort { $a <=> $b } @late)[5];
+
+		cmp_ok($median, '<', 0.1 * ($ENV{T_SLOW} || 1),
+			"$name: nothing waits for the next look");
+		note sprintf '%s: median %.1f ms', $name, 1000 * $median;
 	}
-	my ($median) = (sort { $a <=> $b } @late)[5];
-	cmp_ok($median, '<', 0.06 * ($ENV{T_SLOW} || 1),
-		'nothing waits for the next look');
-	note sprintf 'median %.1f ms', 1000 * $median;
+	is(scalar $endpoint->came('x'), 55, 'each came once');
 };
 
 subtest 'its end is recorded, and nobody hears of it' => sub {

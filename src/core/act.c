@@ -20,6 +20,7 @@
 #include "core/users.h"
 #include "core/who.h"
 #include "plat/digest.h"
+#include "plat/wake.h"
 
 #define KEY_MAX 255
 
@@ -427,6 +428,21 @@ on_read(void *context, const struct db_answer *given)
 	}
 }
 
+/* What they queue is no event, so nothing else tells who sends it. */
+static bool
+is_for_jobs(const struct op *op)
+{
+	switch (op->row - operation_rows) {
+	case OPERATION_webhook_redeliver:
+	case OPERATION_webhook_replay:
+	case OPERATION_webhook_test:
+	case OPERATION_webhook_update:
+		return (true);
+	default:
+		return (false);
+	}
+}
+
 static void
 on_write(void *context, const struct db_answer *answer)
 {
@@ -439,6 +455,8 @@ on_write(void *context, const struct db_answer *answer)
 	if (!has_row && answer->result != DB_UNKNOWN)
 		act_give_storage(op);
 	act_tell(op->ground->service, op->tenant->id, answer);
+	if (is_for_jobs(op))
+		wake_role(op->ground->service->segment, ROLE_JOBS);
 	settle(op, answer, has_row ? &row : NULL);
 }
 

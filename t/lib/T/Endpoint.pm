@@ -108,12 +108,13 @@ sub answers {
 	return;
 }
 
+# Of a line that is just being written only its beginning may be seen.
 sub came {
 	my ($self, $path) = @_;
+	my $came = T::Command::slurp("$self->{dir}/came") // '';
 
 	return grep { !defined $path || $_->{path} eq $path }
-	    map { $json->decode($_) }
-	    split /\n/, T::Command::slurp("$self->{dir}/came") // '';
+	    map { $json->decode($_) } $came =~ /^(.*)\n/mg;
 }
 
 # Whether both signatures are those of this secret.
