@@ -5,6 +5,7 @@
 
 dist_man_MANS += docs/partyline.8 docs/partyline.conf.5
 dist_doc_DATA += conf/partyline.conf
+dist_doc_DATA += conf/nginx.conf conf/haproxy.cfg
 EXTRA_DIST += docs/make-reference docs/reference docs/decision \
 	$(wildcard $(srcdir)/docs/*.md)
 

@@ -141,6 +141,35 @@ subtest 'what is wrong is told, all of it at once' => sub {
 	is_refused(['config', 'check', '--set', 'webhook_schedule=5s 5x'],
 		qr/^--set: webhook_schedule: "5x" .*; allowed: up to 32 spans/,
 		'a list with something else in it');
+	for my $refused (
+		['1:10.0.0.1:5', '"1:10.0.0.1:5" has no = between'],
+		['x=10.0.0.1:5', '"x" is no number of a host; allowed: up to '
+			. '64 of NUMBER=ADDRESS'],
+		['0=10.0.0.1:5', '"0" is no number of a host;'],
+		['65536=10.0.0.1:5', '"65536" is no number of a host;'],
+		['1=10.0.0.1', '"10.0.0.1" has no port;'],
+		['1=b.example:5', '"b.example:5" has no numeric address'],
+		[join(' ', map { "$_=10.0.0.1:$_" } 1 .. 65), 'has more than '
+			. '64 hosts;'],
+		['1=unix:/a', '"unix:/a" is not on another host;'],
+		['1=10.0.0.1:5 1=10.0.0.2:5', '"1=10.0.0.2:5" has the number '
+			. 'of another one;'],
+		['1=10.0.0.1:5 2=10.0.0.1:5', '"2=10.0.0.1:5" has the address '
+			. 'of another one;'],
+		['1=10.0.0.1:5', 'needs host_number, by which'],
+		['1=10.0.0.1:5 2=10.0.0.2:6 3=[fd00::1]:7', '10.0.0.2:6 is not '
+			. 'in trusted_proxies;', 'host_number=3'],
+	) {
+		my ($peers, $wanted, @more) = @$refused;
+
+		is_refused(['config', 'check', '--set', "peers=$peers",
+			'--set', 'trusted_proxies=10.0.0.1', map { ('--set',
+			$_) } @more], qr/^--set: peers: \Q$wanted\E/, $wanted);
+	}
+	is(partyline('config', 'check', '--set', 'host_number=3', '--set',
+		'peers=1=10.0.0.1:5 2=[fd00::1]:6 3=10.0.0.3:7', '--set',
+		'trusted_proxies=10.0.0.1 fd00::/8')->{exit}, 0,
+		'peers, and oneself among them');
 	is_refused(
 		['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
 		qr/run a tunnel/, 'Redis over TLS');

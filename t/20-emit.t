@@ -14,6 +14,7 @@ use IO::Handle;
 use POSIX ();
 use Test::More;
 use T::Db;
+use T::Lock;
 use T::Run;
 use T::Sql;
 use T::Wait;
@@ -286,6 +287,96 @@ subtest 'batches, sessions and their ends at the same time' => sub {
 		FROM partyline.event e WHERE e.tenant_id = 1
 		AND e.stream = s.name) <> s.head"), 0,
 		'every stream has all its numbers');
+};
+
+# What is committed after a tenant's first webhook is queued for it, and what
+# was committed before is not, also in streams that are made meanwhile.
+my $hook = 'INSERT INTO partyline.webhook (tenant_id, id, name, url, secret,'
+    . " events, created_at, created_text) VALUES (1, 1, 'bot',"
+    . " 'https://bot.example/', 'secret', '{some.event}', now(), '')";
+
+sub queued {
+	return $db->query("SELECT string_agg(stream || ' ' || seq, ', '
+		ORDER BY nth) FROM partyline.webhook_outbox");
+}
+
+sub meanwhile {
+	my ($name, $first, $second) = @_;
+	my $lock = T::Lock->new($db, $first);
+	my $pid  = starts($name, $second);
+
+	ok((wait_until { T::Lock::waiting($db) == 1 } 20), 'one waits');
+	is(queued(), '', 'nothing is queued');
+	$lock->let_go('COMMIT');
+	ok(all_end(20, $pid), 'and goes on');
+	is(said("$name.err"), '', 'without complaint');
+	return;
+}
+
+sub forget_hooks {
+	$db->query('DELETE FROM partyline.webhook;
+		DELETE FROM partyline.webhook_outbox;
+		UPDATE partyline.stream SET is_hooked = false');
+	return;
+}
+
+subtest 'the first webhook, and events meanwhile' => sub {
+	my $seq = $db->query(q{SELECT head + 1 FROM partyline.stream
+		WHERE name = 'alpha'});
+
+	meanwhile('emits', $hook, "$enter " . emits('alpha') . ' COMMIT;');
+	is(queued(), "alpha $seq", 'who waited for it is queued');
+	forget_hooks();
+	meanwhile('makes', $hook, "$enter SELECT FROM "
+		. "api.stream_create($ctx, 'new'); " . emits('new')
+		. ' COMMIT;');
+	is(queued(), 'new 1', 'in a stream that was made meanwhile, too');
+	forget_hooks();
+	meanwhile('hooks', "SELECT FROM api.stream_create($ctx, 'newer')",
+		"$enter $hook; COMMIT;");
+	$db->query("$enter " . emits('newer') . ' COMMIT;');
+	is(queued(), 'newer 1', 'and where the stream was first');
+	forget_hooks();
+};
+
+subtest 'the first webhook among many writers' => sub {
+	my $from = wal_ends();
+	my @pids = map {
+		my $writer = $_;
+
+		starts("hooked$writer", map {
+			("$enter " . emits(@streams) . ' COMMIT;',
+				"$enter SELECT FROM api.stream_create($ctx, "
+				. "'s$writer.$_'); " . emits("s$writer.$_")
+				. ' COMMIT;')
+		} 1 .. 60)
+	} 1 .. 4;
+
+	ok((wait_until { -s "$dir/hooked1.out" && -s "$dir/hooked4.out" } 20),
+		'they are at it');
+	my $first = $db->query("$enter SELECT pg_current_xact_id(); "
+		. "$hook; COMMIT");
+
+	ok(all_end(60, @pids), 'all come to their end');
+	is(join(q(), map { said("hooked$_.err") } 1 .. 4), q(),
+		'without one complaint');
+	my %place = commits($from, wal_ends());
+	my ($at)  = map { $place{$_} } $first =~ /(\d+)/g;
+	my @rows  = map { [split /\|/] } split /\n/, $db->query(
+		"SELECT e.xmin, o.seq IS NOT NULL, e.stream, e.seq
+		FROM partyline.event e LEFT JOIN partyline.webhook_outbox o
+		USING (tenant_id, stream, seq) WHERE e.type = 'some.event'");
+	my @wrong = grep {
+		my $is_after = defined $place{ $_->[0] }
+		    && $place{ $_->[0] } > $at;
+
+		$is_after != ($_->[1] eq 't')
+	} @rows;
+
+	is(join(', ', map { "$_->[2] $_->[3]" } @wrong), '',
+		'queued is exactly what was committed after it');
+	is((grep { $_->[1] eq 't' } @rows) > 0, 1, 'some were');
+	forget_hooks();
 };
 
 # A psql that is fed line by line: its transaction stays open meanwhile.

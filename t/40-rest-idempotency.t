@@ -506,7 +506,10 @@ my %test = (
 		for my $fault (qw(db_lost_before_sync db_lost_after_send)) {
 			my ($key, $before);
 
-			# Another call may pass the point before ours.
+			# Another call may pass the point before ours; the
+			# jobs process does not.
+			my @jobs = $server->pids('jobs');
+			kill STOP => @jobs;
 			my $is_lost = wait_until {
 				$key = key();
 				$how->{undo}->($id);
@@ -523,6 +526,7 @@ my %test = (
 				    && like($answer->{headers}{'retry-after'},
 					qr/\A[1-9]\d*\z/, 'when to ask again');
 			} 60;
+			kill CONT => @jobs;
 			ok($is_lost, "$fault: the outcome is unknown");
 			my $told = asked_until_told($name, $key);
 			is($told->{status}, $row{$name}{status},

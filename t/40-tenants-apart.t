@@ -30,7 +30,7 @@ my $responder = T::Responder->start;
 sub started {
 	my (@tenants) = @_;
 	my $server = T::Server->prepare(workers => 3, jwt_secret => 'k' x 32,
-		outgoing_allow => '127.0.0.0/8');
+		outgoing_allow => '127.0.0.0/8', debug_key => 'd' x 32);
 	my $do = sub {
 		my $said = $server->partyline(@_, '--set',
 			'database_url=' . $server->db->url);
@@ -295,6 +295,12 @@ sub story {
 my @script = (story(), (map { wrong_calls($_) } @rows), story(),
 	['admin', GET => '/api/nothing'], ['nobody', POST => '/nothing'],
 	['nobody', OPTIONS => '/api/sessions'],
+	(map { ['nobody', GET => "/clients/$_"] } qw(socket.js nothing.js)),
+	(map {
+		my $path = $_;
+		map { ['nobody', GET => "/debug/$path$_"] }
+		    '', '?api_key=x', '?thread_id=t&api_key=' . 'd' x 32
+	} qw(all-sessions thread-sessions websocket-sessions)),
 	['nobody', GET => '/t/x/livez']);
 
 # --- running it --------------------------------------------------------------
@@ -463,14 +469,16 @@ subtest 'the same script in two at once, and in one alone' => sub {
 		0, 'no name of a tenant is told');
 };
 
-# Rows of a tenant by table, and what of them should be the same.
+# Rows of a tenant by table, and what of them should be the same; whether a
+# delivery was tried already is nothing that can be foretold.
 sub contents {
 	my ($server, $id) = @_;
 	my $db = $server->db;
 	my @tables = split /\n/, $db->query(q{SELECT relname FROM pg_class c
 		WHERE relnamespace = 'partyline'::regnamespace AND relkind = 'r'
 		AND EXISTS (SELECT FROM pg_attribute a WHERE attrelid = c.oid
-		AND attname = 'tenant_id') AND relname <> 'tenant_host'});
+		AND attname = 'tenant_id') AND relname NOT IN ('tenant_host',
+		'webhook_log')});
 	my %count = map { $_ => $db->query("SELECT count(*) FROM partyline.$_"
 		. " WHERE tenant_id = $id") } @tables;
 

@@ -202,7 +202,7 @@ subtest 'endpoints that behave badly' => sub {
 	my $receiver = T::Receiver->start;
 	my $endpoint = T::Endpoint->start;
 	my $server   = server(webhook_schedule => '',
-		webhook_timeout => '1s', outgoing_ca => $receiver->ca);
+		webhook_timeout => '5s', outgoing_ca => $receiver->ca);
 	my $db = $server->db;
 	my @urls = ((map { $receiver->url("/$_") } @takes, @fails),
 		map { $receiver->url("/ok/$_", $_) } @doors, 'good');
@@ -210,7 +210,7 @@ subtest 'endpoints that behave badly' => sub {
 	$endpoint->hook($db, $_, 'x', url => "'$urls[$_ - 1]'") for 1 .. @urls;
 	$endpoint->queue($db, 1, 1 .. @urls);
 	wait_until { $db->query('SELECT count(*) FROM partyline.webhook_log')
-		== @urls } 20;
+		== @urls } 40;
 	my @outcome = split /\n/, $db->query("SELECT d.state || ' '
 		|| coalesce(l.error, '') FROM partyline.webhook_delivery d
 		JOIN partyline.webhook_log l USING (tenant_id, webhook_id)

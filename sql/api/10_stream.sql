@@ -64,15 +64,13 @@ DECLARE
 	moment timestamptz;
 	opening text := api.envelope_opening(type, stream_name);
 	more bigint := api.envelope_bytes(opening, data);
-	hooks bigint[];
+	is_hooked boolean;
 BEGIN
 	UPDATE partyline.stream s SET head = s.head + 1,
 	    bytes = s.bytes + more + length((s.head + 1)::text)
 	WHERE s.tenant_id = ctx.tenant AND s.name = stream_name
-	RETURNING s.epoch, s.head, (SELECT array_agg(w.id)
-	    FROM partyline.webhook w WHERE w.tenant_id = ctx.tenant
-		AND w.enabled AND type = ANY (w.events))
-	INTO event.epoch, event.seq, hooks;
+	RETURNING s.epoch, s.head, s.is_hooked
+	INTO event.epoch, event.seq, is_hooked;
 	IF NOT FOUND THEN
 		RAISE 'internal' USING ERRCODE = 'PT500', DETAIL =
 		    json_build_object('stream', stream_name);
@@ -85,10 +83,9 @@ BEGIN
 	    (tenant_id, stream, seq, type, payload, at, request_id)
 	VALUES (ctx.tenant, stream_name, event.seq, type, event.body, moment,
 	    ctx.request_id);
-	IF hooks IS NOT NULL THEN
+	IF is_hooked AND api.webhook_queue(ctx, type, stream_name, event.seq,
+	    moment, data) THEN
 		event.headers := '{}';
-		PERFORM api.webhook_queue(ctx, hooks, type, stream_name,
-		    event.seq, moment, data);
 	END IF;
 	RETURN event;
 END

@@ -200,6 +200,24 @@ BEGIN
 	    WHERE r.expires_at <= now() LIMIT most));
 	GET DIAGNOSTICS count = ROW_COUNT;
 	total := total + count;
+	DELETE FROM partyline.recovery WHERE ctid = ANY (ARRAY(
+	    SELECT r.ctid FROM partyline.recovery r
+	    WHERE r.until <= now() LIMIT most));
+	GET DIAGNOSTICS count = ROW_COUNT;
+	total := total + count;
+	DELETE FROM partyline.recovery WHERE ctid = ANY (ARRAY(
+	    SELECT r.ctid FROM partyline.recovery_holder h
+	    JOIN partyline.recovery r ON r.holder = h.name
+	    WHERE h.until <= now() AND r.until IS NULL LIMIT most));
+	GET DIAGNOSTICS count = ROW_COUNT;
+	total := total + count;
+	DELETE FROM partyline.recovery_holder WHERE name = ANY (ARRAY(
+	    SELECT h.name FROM partyline.recovery_holder h
+	    WHERE h.until <= now() AND NOT EXISTS (
+		SELECT FROM partyline.recovery r
+		WHERE r.holder = h.name AND r.until IS NULL) LIMIT most));
+	GET DIAGNOSTICS count = ROW_COUNT;
+	total := total + count;
 	RETURN NEXT api.reply(200, total::text);
 END
 $$;

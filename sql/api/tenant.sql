@@ -237,6 +237,8 @@ BEGIN
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
 	PERFORM FROM partyline.tabletop_token t
 	WHERE t.tenant_id = ctx.tenant ORDER BY t.id FOR UPDATE;
+	PERFORM FROM partyline.recovery r
+	WHERE r.tenant_id = ctx.tenant ORDER BY r.hash FOR UPDATE;
 	PERFORM FROM partyline.counter c
 	WHERE c.tenant_id = ctx.tenant ORDER BY c.noun FOR UPDATE;
 	PERFORM set_config('role', before, true);

@@ -42,6 +42,7 @@ SELECT name, place, left_out FROM (VALUES
     ('tabletop_chat', 35, NULL),
     ('tabletop_login', NULL, 'its cookie is signed with a key of this '
 	'installation'),
+    ('recovery', NULL, 'the streams of its sockets have other epochs then'),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;
@@ -56,7 +57,7 @@ RETURNS text[] LANGUAGE sql STABLE AS $$
 	    AND a.attname <> 'tenant_id'
 	    AND (wanted, a.attname) NOT IN (('tenant', 'id'),
 		('tenant', 'slug'), ('stream', 'epoch'),
-		('webhook_outbox', 'nth'))
+		('stream', 'is_hooked'), ('webhook_outbox', 'nth'))
 $$;
 
 -- Who may write a table reads it, too.

@@ -9,17 +9,25 @@
 -- webhook_queue. It says when there is something to do, and an endpoint that
 -- does not answer is found by nobody until then.
 
--- What emit() leaves for jobs; their stream's row is locked. hooks: who
+-- What emit() leaves for jobs; their stream's row is locked. false: nobody
 -- wants it.
-CREATE FUNCTION api.webhook_queue(ctx api.ctx, hooks bigint[], event text,
-    stream_name text, seq bigint, moment timestamptz, data text)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION api.webhook_queue(ctx api.ctx, type text, stream_name text,
+    seq bigint, moment timestamptz, data text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	hooks bigint[] := ARRAY(SELECT w.id FROM partyline.webhook w
+	    WHERE w.tenant_id = ctx.tenant AND w.enabled
+		AND webhook_queue.type = ANY (w.events));
 BEGIN
+	IF hooks = '{}' THEN
+		RETURN false;
+	END IF;
 	INSERT INTO partyline.webhook_outbox
 	    (tenant_id, stream, seq, webhooks, event, payload, at)
-	VALUES (ctx.tenant, stream_name, webhook_queue.seq, hooks,
-	    webhook_queue.event, api.webhook_payload(webhook_queue.event,
-	    api.iso(moment), stream_name, webhook_queue.seq, data), moment);
+	VALUES (ctx.tenant, stream_name, webhook_queue.seq, hooks, type,
+	    api.webhook_payload(type, api.iso(moment), stream_name,
+	    webhook_queue.seq, data), moment);
+	RETURN true;
 END
 $$;
 
@@ -293,8 +301,9 @@ CREATE FUNCTION api.webhook_wait()
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	RETURN (SELECT ceil(greatest(0, extract(epoch FROM
-	    min(q.due_at) - clock_timestamp())) * 1000)
-	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL);
+	    q.due_at - clock_timestamp())) * 1000)
+	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL
+	    ORDER BY q.due_at LIMIT 1);
 END
 $$;
 

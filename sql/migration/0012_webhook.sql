@@ -37,6 +37,50 @@ CREATE TABLE partyline.webhook (
 		AND (disabled_reason IS NULL OR NOT enabled))
 );
 
+-- is_hooked: its tenant has a webhook, or had one, and so emit looks who wants
+-- an event. A statement that does not name the table of webhooks is much
+-- cheaper than one that finds nothing there.
+--
+-- Whoever makes a tenant's first webhook is alone with it and flags all
+-- streams; whoever makes a stream is not alone, and flags that. So an event
+-- that is committed after a webhook was is never missed: its stream was
+-- locked until then, or not made. Both come behind counters, and before what
+-- is emitted.
+ALTER TABLE partyline.stream ADD is_hooked boolean NOT NULL DEFAULT false;
+
+CREATE FUNCTION partyline.hook_streams()
+RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM partyline.webhook w
+	    WHERE w.tenant_id = new.tenant_id AND w.id <> new.id) THEN
+		RETURN NULL;
+	END IF;
+	PERFORM pg_advisory_xact_lock(hashtext('partyline webhook'),
+	    new.tenant_id);
+	PERFORM FROM partyline.stream s
+	WHERE s.tenant_id = new.tenant_id AND NOT s.is_hooked
+	ORDER BY s.name FOR NO KEY UPDATE;
+	UPDATE partyline.stream s SET is_hooked = true
+	WHERE s.tenant_id = new.tenant_id AND NOT s.is_hooked;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER hook_streams AFTER INSERT ON partyline.webhook
+    FOR EACH ROW EXECUTE FUNCTION partyline.hook_streams();
+
+CREATE FUNCTION partyline.hook_stream()
+RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock_shared(hashtext('partyline webhook'),
+	    new.tenant_id);
+	new.is_hooked := EXISTS (SELECT FROM partyline.webhook w
+	    WHERE w.tenant_id = new.tenant_id);
+	RETURN new;
+END
+$$;
+CREATE TRIGGER hook_stream BEFORE INSERT ON partyline.stream
+    FOR EACH ROW EXECUTE FUNCTION partyline.hook_stream();
+
 -- The lock of an endpoint: whoever writes about its deliveries holds its row.
 -- deliveries, logs: the last numbers given. failures: tries that failed, in a
 -- row; the first of them at failing_since. paused_until: nothing is tried

@@ -94,6 +94,10 @@ guest_send_away(struct guest *guest, const char *code, const char *again)
 	if (guest->is_leaving)
 		return;
 	guest->is_leaving = true;
+	if (!socketio_is_joined(guest->socket)) {
+		socketio_refuse(guest->socket, text_of(code), TEXT_NONE);
+		return;
+	}
 	socketio_event(guest->socket, TEXT("closing"), &writer);
 	json_object_begin(&writer.json);
 	json_key(&writer.json, "code");
@@ -182,10 +186,43 @@ on_subscribe(struct socketio_call *call)
 }
 
 static void
+write_unsubscribed(struct socketio_writer *writer, int64_t session)
+{
+	json_object_begin(&writer->json);
+	json_key(&writer->json, "success");
+	json_bool(&writer->json, true);
+	json_key(&writer->json, "sessionId");
+	json_int(&writer->json, session);
+	json_object_end(&writer->json);
+}
+
+struct unsubscribed {
+	struct socketio_debt *debt;
+	int64_t		 session;
+};
+
+/* Or the client has gone. */
+static void
+on_unsubscribe_kept(void *me, bool is_kept)
+{
+	struct unsubscribed *unsubscribed = me;
+	struct socketio_writer writer;
+
+	if (is_kept && socketio_debt_is_wanted(unsubscribed->debt)) {
+		socketio_debt_answer(unsubscribed->debt, &writer);
+		write_unsubscribed(&writer, unsubscribed->session);
+		socketio_debt_pay(&unsubscribed->debt, &writer);
+	} else
+		socketio_debt_pay(&unsubscribed->debt, NULL);
+	mem_free(unsubscribed);
+}
+
+static void
 on_unsubscribe(struct socketio_call *call)
 {
 	struct guest *guest = call->application;
 	int64_t session = read_session(call);
+	struct unsubscribed *unsubscribed;
 	struct socketio_writer writer;
 	struct tie *tie;
 
@@ -194,15 +231,18 @@ on_unsubscribe(struct socketio_call *call)
 	tie = tie_find(guest, session);
 	if (tie != NULL)
 		tie_end(tie);
-	if (!socketio_answer(call, &writer))
+	if (call->packet->id == SOCKETIO_NO_ID)
 		return;
-	json_object_begin(&writer.json);
-	json_key(&writer.json, "success");
-	json_bool(&writer.json, true);
-	json_key(&writer.json, "sessionId");
-	json_int(&writer.json, session);
-	json_object_end(&writer.json);
-	socketio_answer_send(call, &writer);
+	if (socketio_is_kept(guest->socket)) {
+		unsubscribed = mem_alloc(sizeof *unsubscribed);
+		unsubscribed->debt = socketio_answer_later(call);
+		unsubscribed->session = session;
+		socketio_keep(guest->socket, on_unsubscribe_kept,
+		    unsubscribed);
+	} else if (socketio_answer(call, &writer)) {
+		write_unsubscribed(&writer, session);
+		socketio_answer_send(call, &writer);
+	}
 }
 
 static void
@@ -262,9 +302,22 @@ why_not(const struct live_sockets *sockets, struct socketio_socket *socket,
 	return (read_since(auth, cursor) ? NULL : SINCE_WORDS);
 }
 
-static struct guest *
+/* It is lent for the call alone. */
+static void
+keep_since(struct guest *guest, const struct cursor *cursor)
+{
+	guest->since = *cursor;
+	if (cursor->kind != CURSOR_PAIR)
+		return;
+	memcpy(guest->since_epoch, cursor->epoch.at, cursor->epoch.len);
+	guest->since.epoch = text_from(guest->since_epoch,
+	    cursor->epoch.len);
+}
+
+static void
 let_in(struct live_sockets *sockets, struct socketio_socket *socket,
-    const struct caller *caller, const struct bound_held *held)
+    const struct caller *caller, const struct bound_held *held,
+    const struct cursor *cursor)
 {
 	struct guest *guest = object_create(struct guest, GUEST_MAGIC);
 
@@ -277,9 +330,58 @@ let_in(struct live_sockets *sockets, struct socketio_socket *socket,
 	timer_init(&guest->due, on_due, guest);
 	wait_for_due(guest);
 	DL_APPEND(sockets->guests, guest);
+	keep_since(guest, cursor);
 	socketio_set_application(socket, guest);
-	socketio_admit(socket);
-	return (guest);
+	socketio_admit_as(socket, caller != NULL ? caller->id : TEXT(""));
+}
+
+/* The lobby, and sessions, all of which he may follow as he could before. */
+static bool
+on_past(void *application, const struct socketio_past *past)
+{
+	struct guest *guest = object_cast(struct guest, GUEST_MAGIC,
+	    application);
+	bool is_whole = true;
+	int64_t session;
+	struct tie *tie;
+	text kind, id;
+
+	for (unsigned i = 0; i < past->count && is_whole; i++) {
+		text_cut(socketio_track_stream(past->tracks[i]), ':', &kind,
+		    &id);
+		tie = &guest->lobby;
+		if (text_is(kind, TEXT("session")))
+			tie = text_to_int64(id, 1, INT64_MAX, &session) ?
+			    tie_add(guest, session) : NULL;
+		is_whole = tie != NULL;
+		if (is_whole)
+			tie->track = past->tracks[i];
+	}
+	if (is_whole && guest->lobby.track != NULL)
+		return (true);
+	guest->lobby.track = NULL;
+	while (guest->sessions != NULL) {
+		guest->sessions->track = NULL;
+		tie_end(guest->sessions);
+	}
+	return (false);
+}
+
+static void
+on_admitted(void *application, bool is_recovered)
+{
+	struct guest *guest = object_cast(struct guest, GUEST_MAGIC,
+	    application);
+	struct tie *tie, *next;
+
+	if (!is_recovered) {
+		tie_join(&guest->lobby, &guest->since, NULL);
+		return;
+	}
+	LL_FOREACH_SAFE(guest->sessions, tie, next)
+		tie_resume(tie);
+	/* Last, as without it he is sent away, and may be gone. */
+	tie_resume(&guest->lobby);
 }
 
 static void
@@ -304,8 +406,7 @@ on_connect(struct socketio_socket *socket, text given, void *context)
 	if (why != NULL)
 		socketio_refuse(socket, text_of(why), TEXT_NONE);
 	else
-		tie_join(&let_in(sockets, socket, caller, &held)->lobby,
-		    &cursor, NULL);
+		let_in(sockets, socket, caller, &held, &cursor);
 	json_in_free(&auth);
 }
 
@@ -431,6 +532,7 @@ live_sockets_app(struct live_sockets *sockets)
 	return ((struct socketio_app){ .nsp = "/live", .events = events,
 	    .events_count = sizeof events / sizeof events[0],
 	    .context = sockets, .on_connect = on_connect,
+	    .on_admitted = on_admitted, .on_past = on_past,
 	    .on_unknown = on_unknown, .on_misfit = on_misfit,
 	    .on_room = on_room, .on_close = on_close });
 }

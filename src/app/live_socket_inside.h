@@ -10,7 +10,9 @@
  *     at most once.
  *  2. Whoever asks is answered: a tie that the log keeps waiting owes as many
  *     answers as it was asked for.
- *  3. guest_send_away may be the end of the guest: nothing follows it.
+ *  3. Where sockets are kept, a tie is in its hub only once that is, and who
+ *     lets go of one is answered once that is.
+ *  4. guest_send_away may be the end of the guest: nothing follows it.
  */
 #ifndef APP_LIVE_SOCKET_INSIDE_H
 #define APP_LIVE_SOCKET_INSIDE_H
@@ -31,6 +33,8 @@ struct tie {
 	int64_t		 session;	/* 0: the lobby */
 	struct owed	*owed;		/* answers */
 	struct bound_held held;		/* as one subscription more */
+	struct socketio_track *track;	/* NULL: it is not kept */
+	bool		 begins_now;	/* without a cursor of the client's */
 };
 
 struct guest {
@@ -47,6 +51,8 @@ struct guest {
 	struct bound_held held;		/* as a connection of the caller */
 	struct timer	 due;		/* his token's time may be over */
 	bool		 is_leaving;	/* he was told to */
+	struct cursor	 since;		/* of the lobby, until he is in */
+	char		 since_epoch[RING_EPOCH_MAX];
 };
 
 struct live_sockets {
@@ -82,6 +88,8 @@ void	tie_init(struct tie *tie, struct guest *guest, int64_t session);
  */
 void	tie_join(struct tie *tie, const struct cursor *cursor,
 	    struct socketio_debt *debt);
+/* Of a socket that is put back: from where it was; nobody asked for it. */
+void	tie_resume(struct tie *tie);
 /* Answers with where it is: at once, or as soon as that is known. */
 void	tie_tell(struct tie *tie, struct socketio_debt *debt);
 /* Out of its hub, and owes nothing. */

@@ -11,6 +11,8 @@
 #include "base/count.h"
 #include "core/feed.h"
 
+#define STREAM_SIZE 32
+
 /* An answer that somebody waits for. */
 struct owed {
 	struct socketio_debt *debt;	/* NULL: the event is */
@@ -155,19 +157,11 @@ static void
 on_deliver(struct subscription *sub, struct event *event)
 {
 	static const struct socketio_form form = { .place = EVENT_SOCKETIO };
-
-	socketio_send_event(tie_of(sub)->socket, event, &form);
-}
-
-static void
-on_subscribed(struct subscription *sub, text epoch, uint64_t head,
-    bool recovered, struct hub_resync *resync)
-{
 	struct tie *tie = tie_of(sub);
-	struct socketio_debt *debt;
 
-	while (take_owed(tie, &debt))
-		answer(tie, debt, epoch, head, recovered, resync);
+	if (tie->track != NULL && event->seq != 0)
+		socketio_track_set(tie->track, event->epoch, event->seq);
+	socketio_send_event(tie->socket, event, &form);
 }
 
 static void
@@ -176,8 +170,10 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 {
 	struct tie *tie = tie_of(sub);
 	struct socketio_writer writer;
-	char stream[32];
+	char stream[STREAM_SIZE];
 
+	if (tie->track != NULL)
+		socketio_track_set(tie->track, epoch, head);
 	write_name(tie, stream, sizeof stream);
 	begin_event(tie, "resync", &writer);
 	json_key(&writer.json, "stream");
@@ -189,6 +185,22 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 	    resync->body.len - 2));
 	json_object_end(&writer.json);
 	socketio_send(tie->socket, &writer);
+}
+
+static void
+on_subscribed(struct subscription *sub, text epoch, uint64_t head,
+    bool recovered, struct hub_resync *resync)
+{
+	struct tie *tie = tie_of(sub);
+	struct socketio_debt *debt;
+
+	if (resync != NULL && tie->owed == NULL)
+		on_resync(sub, epoch, head, resync);
+	else if (resync != NULL && tie->track != NULL)
+		socketio_track_set(tie->track, epoch, head);
+	while (take_owed(tie, &debt))
+		answer(tie, debt, epoch, head, recovered && !tie->begins_now,
+		    resync);
 }
 
 static void
@@ -216,7 +228,8 @@ on_ended(struct subscription *sub, enum hub_end why)
 	} else if (tie->session == 0)
 		guest_send_away(tie->guest, "tenant_gone", "never");
 	else {
-		if (why == HUB_DELETED)
+		/* Of a socket that was put back it is the first word. */
+		if (why == HUB_DELETED || tie->owed == NULL)
 			tell_deleted(tie);
 		refuse_all(tie, "Session not found");
 		tie_end(tie);
@@ -242,17 +255,55 @@ tie_init(struct tie *tie, struct guest *guest, int64_t session)
 	subscription_init(&tie->sub, &acts);
 }
 
+static void
+join(struct tie *tie, const struct cursor *cursor)
+{
+	char stream[STREAM_SIZE];
+
+	write_name(tie, stream, sizeof stream);
+	hub_join(feed_hubs(service_of(tie)->feed),
+	    socketio_tenant(tie->socket), text_of(stream), &tie->sub, cursor);
+}
+
+void
+tie_resume(struct tie *tie)
+{
+	struct cursor cursor;
+
+	socketio_track_cursor(tie->track, &cursor);
+	join(tie, &cursor);
+}
+
+/* It is in the socket's row, so it may be said that it is followed. */
+static void
+on_kept(void *me, enum socketio_keeping kept)
+{
+	struct tie *tie = me;
+
+	if (kept == SOCKETIO_KEPT)
+		tie_resume(tie);
+	else
+		on_ended(&tie->sub, kept == SOCKETIO_NO_STREAM ?
+		    HUB_MISSING : HUB_REFUSED);
+}
+
 void
 tie_join(struct tie *tie, const struct cursor *cursor,
     struct socketio_debt *debt)
 {
-	char stream[32];
+	char stream[STREAM_SIZE];
 
 	owe(tie, debt);
 	hub_leave(&tie->sub);
+	if (!socketio_is_kept(tie->socket)) {
+		join(tie, cursor);
+		return;
+	}
+	socketio_track_end(&tie->track);
+	tie->begins_now = cursor->kind == CURSOR_NONE;
 	write_name(tie, stream, sizeof stream);
-	hub_join(feed_hubs(service_of(tie)->feed),
-	    socketio_tenant(tie->socket), text_of(stream), &tie->sub, cursor);
+	tie->track = socketio_track(tie->socket, text_of(stream), cursor,
+	    on_kept, tie);
 }
 
 void
@@ -270,6 +321,7 @@ void
 tie_leave(struct tie *tie)
 {
 	hub_leave(&tie->sub);
+	socketio_track_end(&tie->track);
 	refuse_all(tie, "Unsubscribed");
 }
 

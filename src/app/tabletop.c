@@ -298,6 +298,7 @@ on_profile(struct ask *ask, text body, enum err err,
     const struct db_answer *answer)
 {
 	struct player *player = ask->player;
+	char who[32];
 
 	(void)answer;
 	ask_end(&ask);
@@ -310,9 +311,23 @@ on_profile(struct ask *ask, text body, enum err err,
 		    TEXT_NONE);
 		return;
 	}
+	snprintf(who, sizeof who, "user:%" PRId64, player->user);
+	socketio_admit_as(player->socket, text_of(who));
+}
+
+static void
+on_admitted(void *application, bool is_recovered)
+{
+	struct player *player = object_cast(struct player, PLAYER_MAGIC,
+	    application);
+
 	player->is_in = true;
-	socketio_admit(player->socket);
-	seat_take(&player->self, player, false, player->user);
+	if (is_recovered)
+		player_come_back(player);
+	else {
+		seat_take(&player->self, player, false, player->user);
+		seat_keep_self(&player->self);
+	}
 }
 
 static void
@@ -352,8 +367,8 @@ on_close(void *application, enum socketio_end why)
 	    application);
 	struct ask *ask, *next;
 
-	(void)why;
-	player_leave(player);
+	/* Who is elsewhere has left nobody. */
+	player_leave(player, why != SOCKETIO_MOVED);
 	seat_leave(&player->coming);
 	seat_leave(&player->self);
 	player->joining = NULL;
@@ -447,6 +462,7 @@ tabletop_app(struct tabletop *tabletop)
 	return ((struct socketio_app){ .nsp = "/", .events = events,
 	    .events_count = sizeof events / sizeof events[0],
 	    .context = tabletop, .on_connect = on_connect,
+	    .on_admitted = on_admitted, .on_past = player_on_past,
 	    .on_misfit = on_misfit, .on_close = on_close });
 }
 

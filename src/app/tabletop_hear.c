@@ -121,30 +121,41 @@ tell_table(struct circle *circle, text type, text data)
 	    .is_local = true }, &writer);
 }
 
+static bool
+is_removed(const struct player *player, text data)
+{
+	int64_t user;
+	text raw;
+
+	return (json_in_raw(data, TEXT("userId"), &raw) &&
+	    text_to_int64(raw, 1, INT64_MAX, &user) && player->user == user);
+}
+
+static void
+remove_player(struct player *player)
+{
+	player_error(player, player->dialect,
+	    error_rows[ERR_tabletop_denied].words);
+	player_leave(player, true);
+}
+
 /* Whoever is removed leaves, or does not come in after all. */
 static void
 remove_member(struct circle *circle, text data)
 {
 	struct seat *seat, *next;
-	text raw;
-	int64_t user;
 
-	if (!json_in_raw(data, TEXT("userId"), &raw) ||
-	    !text_to_int64(raw, 1, INT64_MAX, &user))
-		return;
 	DL_FOREACH_SAFE(circle->seats, seat, next) {
 		struct player *player = seat->player;
 
-		if (seat->circle != circle || player->user != user)
+		if (seat->circle != circle || seat->is_behind ||
+		    !is_removed(player, data))
 			continue;
 		if (seat == &player->coming)
 			join_give_up(player,
 			    error_rows[ERR_tabletop_denied].words);
-		else {
-			player_error(player, player->dialect,
-			    error_rows[ERR_tabletop_denied].words);
-			player_leave(player);
-		}
+		else
+			remove_player(player);
 	}
 }
 
@@ -171,37 +182,57 @@ end_login(struct player *player, text login)
 		socketio_disconnect(player->socket, true);
 }
 
+/*
+ * As his dialect has it. What he did himself he is not told, but for tokens
+ * where he hears of those with the answer: that went with his connection.
+ */
+static void
+tell_player(struct player *player, text type, text data, bool is_chat)
+{
+	struct socketio_writer writer;
+
+	if (text_is(socketio_sid(player->socket), sender_of(data)) &&
+	    (player->dialect < DIALECT_CODE ||
+	    !text_begins(type, TEXT("token:"))))
+		return;
+	if (is_chat && player->dialect > DIALECT_OWNER) {
+		socketio_event(player->socket, TEXT("chat"), &writer);
+		write_chat(&writer, data);
+	} else {
+		socketio_event(player->socket, type, &writer);
+		socketio_write_carried(&writer, data, NULL);
+	}
+	socketio_send(player->socket, &writer);
+}
+
+void
+player_hear_user(struct player *player, text type, text data)
+{
+	text raw;
+
+	if (!text_is(type, TEXT("login-ended")))
+		tell_player(player, type, data, true);
+	else if (json_in_raw(data, TEXT("login"), &raw) &&
+	    raw.len == LOGIN_SIGNS + 2)
+		end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
+}
+
+void
+player_hear_table(struct player *player, text type, text data)
+{
+	tell_player(player, type, data, text_is(type, TEXT("chat-message")));
+	if (text_is(type, TEXT("member-removed")) && is_removed(player, data))
+		remove_player(player);
+}
+
 static void
 hear_user(struct circle *circle, text type, text data)
 {
-	bool is_end = text_is(type, TEXT("login-ended"));
-	text raw = TEXT_NONE, sender = sender_of(data);
 	struct seat *seat, *next;
 
-	if (is_end && (!json_in_raw(data, TEXT("login"), &raw) ||
-	    raw.len != LOGIN_SIGNS + 2))
-		return;
-	DL_FOREACH_SAFE(circle->seats, seat, next) {
-		struct player *player = seat->player;
-		struct socketio_writer writer;
-
-		if (seat->circle != circle)
-			continue;
-		if (is_end) {
-			end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
-			continue;
-		}
-		if (text_is(socketio_sid(player->socket), sender))
-			continue;
-		if (player->dialect > DIALECT_OWNER) {
-			socketio_event(player->socket, TEXT("chat"), &writer);
-			write_chat(&writer, data);
-		} else {
-			socketio_event(player->socket, type, &writer);
-			socketio_write_carried(&writer, data, NULL);
-		}
-		socketio_send(player->socket, &writer);
-	}
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && !seat->is_behind)
+			player_hear_user(seat->player, type, data);
 }
 
 /* --- subscriptions ----------------------------------------------------- */
@@ -218,13 +249,16 @@ on_deliver(struct subscription *sub, struct event *event)
 	struct circle *circle = circle_of(sub);
 	text data;
 
-	if (circle->seats == NULL ||
-	    !json_in_raw(event->envelope, TEXT("data"), &data))
+	if (circle->seats == NULL)
 		return;
-	if (circle->is_table)
-		hear_table(circle, event_type(event), data);
-	else
-		hear_user(circle, event_type(event), data);
+	circle_advance(circle, event);
+	if (json_in_raw(event->envelope, TEXT("data"), &data)) {
+		if (circle->is_table)
+			hear_table(circle, event_type(event), data);
+		else
+			hear_user(circle, event_type(event), data);
+	}
+	circle_catch_up(circle);
 }
 
 static void
@@ -237,8 +271,30 @@ on_subscribed(struct subscription *sub, text epoch, uint64_t head,
 	(void)epoch, (void)head, (void)recovered, (void)resync;
 	circle->is_ready = true;
 	DL_FOREACH_SAFE(circle->seats, seat, next)
-		if (seat->circle == circle && seat == &seat->player->coming)
+		if (seat->circle != circle)
+			continue;
+		else if (seat == &seat->player->coming)
 			join_go_on(seat->player);
+		else if (seat == &seat->player->self)
+			seat_keep_self(seat);
+	circle_catch_up(circle);
+}
+
+void
+circle_write_state(const struct circle *circle, text body, struct buf *out)
+{
+	text state;
+
+	if (!json_in_raw(body, TEXT("state"), &state))
+		state = TEXT("null");
+	buf_printf(out, "{\"sessionId\":%" PRId64 ",\"resync\":true,"
+	    "\"session\":%.*s}", circle->id, TEXT_ARGS(state));
+}
+
+text
+circle_stream(const struct circle *circle)
+{
+	return (text_of(strchr(circle->key, ' ') + 1));
 }
 
 /* What lay between is told as the session as it is now. */
@@ -247,18 +303,17 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
     struct hub_resync *resync)
 {
 	struct circle *circle = circle_of(sub);
+	const struct event event = { .epoch = epoch, .seq = head };
 	struct buf data;
-	text state;
 
-	(void)epoch, (void)head;
-	if (!circle->is_table ||
-	    !json_in_raw(resync->body, TEXT("state"), &state))
-		return;
-	buf_init(&data, BUF_NO_LIMIT);
-	buf_printf(&data, "{\"sessionId\":%" PRId64 ",\"resync\":true,"
-	    "\"session\":%.*s}", circle->id, TEXT_ARGS(state));
-	tell_table(circle, TEXT("session-updated"), buf_text(&data));
-	buf_fini(&data);
+	circle_advance(circle, &event);
+	if (circle->is_table) {
+		buf_init(&data, BUF_NO_LIMIT);
+		circle_write_state(circle, resync->body, &data);
+		tell_table(circle, TEXT("session-updated"), buf_text(&data));
+		buf_fini(&data);
+	}
+	circle_catch_up(circle);
 }
 
 /* The session is no more; or the log cannot be asked, and he joins again. */
@@ -281,7 +336,7 @@ on_ended(struct subscription *sub, enum hub_end why)
 		else if (seat == &player->table && why != HUB_REFUSED) {
 			player_error(player, player->dialect,
 			    TEXT("Game session not found"));
-			player_leave(player);
+			player_leave(player, true);
 		} else
 			socketio_disconnect(player->socket, true);
 	}
@@ -345,6 +400,12 @@ seat_leave(struct seat *seat)
 	tabletop = circle->tabletop;
 	seat->circle = NULL;
 	DL_DELETE(circle->seats, seat);
+	socketio_track_end(&seat->track);
+	if (seat->is_behind) {
+		seat->is_behind = false;
+		circle->behind--;
+		hub_leave(&seat->own);
+	}
 	if (circle->seats != NULL)
 		return;
 	hub_leave(&circle->sub);

@@ -4,6 +4,7 @@
  *
  *	tabletop.c	 players: who comes in, asks of SQL, answers
  *	tabletop_hear.c	 streams, and what those tell
+ *	tabletop_back.c	 sockets that are put back where they were
  *	tabletop_join.c	 joining and leaving
  *	tabletop_chat.c	 what is said
  *	tabletop_token.c tokens, and whether something may be done
@@ -11,7 +12,9 @@
  *
  * Holds always:
  *  1. A player is in at most one session, and about to join at most one.
- *  2. An ask is answered or dropped once; its player may have gone by then.
+ *  2. Who is behind hears by himself what he missed, until he is where his
+ *     circle is; then he is in its rooms.
+ *  3. An ask is answered or dropped once; its player may have gone by then.
  */
 #ifndef APP_TABLETOP_INSIDE_H
 #define APP_TABLETOP_INSIDE_H
@@ -39,6 +42,7 @@ struct circle {
 	int64_t		 id;
 	bool		 is_table;
 	bool		 is_ready;	/* its stream is followed */
+	unsigned	 behind;	/* seats that are */
 	UT_hash_handle	 hh;
 	size_t		 key_len;
 	char		 key[];
@@ -48,6 +52,9 @@ struct seat {
 	struct seat	*prev, *next;
 	struct circle	*circle;	/* NULL: free */
 	struct player	*player;
+	struct socketio_track *track;	/* NULL: it is not kept */
+	bool		 is_behind;
+	struct subscription own;	/* while it is */
 };
 
 /* Something that is asked of SQL for a player. */
@@ -69,6 +76,7 @@ struct ask {
 	int64_t		 session;
 	int64_t		 encounter;
 	enum dialect	 dialect;
+	bool		 is_allowed;	/* to join; that is being kept */
 	text		 kept;		/* its own memory */
 	text		 actor;		/* the same */
 };
@@ -85,6 +93,7 @@ struct player {
 	int64_t		 user;
 	text		 name;		/* its own memory */
 	bool		 is_in;
+	int64_t		 back_session;	/* where he is put back */
 	enum dialect	 dialect;
 	text		 actor;		/* whom he plays; its own memory */
 	struct seat	 self;		/* user:<id> */
@@ -147,6 +156,13 @@ enum err ask_take(struct ask *ask, int64_t bytes);
 struct circle *seat_take(struct seat *seat, struct player *player,
 	    bool is_table, int64_t id);
 void	seat_leave(struct seat *seat);
+/* What a stream tells, to one player alone. He may be gone after this. */
+void	player_hear_user(struct player *player, text type, text data);
+void	player_hear_table(struct player *player, text type, text data);
+/* The state of a session, where it cannot be told event by event. */
+void	circle_write_state(const struct circle *circle, text body,
+	    struct buf *out);
+text	circle_stream(const struct circle *circle);
 void	circles_free(struct tabletop *tabletop);
 #define TABLETOP_ROOM_SIZE 160
 /* The room of a session, or of those in it with a dialect. */
@@ -167,8 +183,27 @@ void	on_leave(struct socketio_call *call);
 /* The stream of where somebody is about to be is followed; or is not. */
 void	join_go_on(struct player *player);
 void	join_give_up(struct player *player, text words);
-/* Tells the others; from a session that he is in. */
-void	player_leave(struct player *player);
+/* From a session that he is in. */
+void	player_leave(struct player *player, bool is_told);
+
+void	player_enter_rooms(struct player *player);
+void	player_tell_joined(struct player *player);
+
+/* --- tabletop_back.c --- */
+
+/* From where its circle is; on_kept is told of the seat. */
+void	seat_keep(struct seat *seat,
+	    void (*on_kept)(void *seat, enum socketio_keeping kept));
+/* A user's own stream, as soon as it is followed. */
+void	seat_keep_self(struct seat *seat);
+/* All but those who are behind are told this next. */
+void	circle_advance(struct circle *circle, const struct event *event);
+/* Those who are no longer. */
+void	circle_catch_up(struct circle *circle);
+bool	player_on_past(void *player, const struct socketio_past *past);
+void	player_come_back(struct player *player);
+/* What a player is kept with: where he is; or is to be, by this ask. */
+void	player_keep_place(struct player *player, const struct ask *joining);
 
 /* --- the others --- */
 

@@ -61,7 +61,7 @@ tell_presence(struct player *player, const char *const words[DIALECT_NEW + 1],
 }
 
 void
-player_leave(struct player *player)
+player_leave(struct player *player, bool is_told)
 {
 	static const char *const words[] = { [DIALECT_OWNER] = "user-left",
 	    [DIALECT_CODE] = "userLeftSession",
@@ -72,7 +72,8 @@ player_leave(struct player *player)
 	if (player->table.circle == NULL)
 		return;
 	session = player->table.circle->id;
-	tell_presence(player, words, true);
+	if (is_told)
+		tell_presence(player, words, true);
 	socketio_leave(player->socket, tabletop_room(session, DIALECT_NONE,
 	    name));
 	socketio_leave(player->socket, tabletop_room(session,
@@ -84,21 +85,12 @@ player_leave(struct player *player)
 	seat_leave(&player->table);
 }
 
-static void
-come_in(struct player *player, struct ask *ask)
+void
+player_enter_rooms(struct player *player)
 {
-	static const char *const words[] = { [DIALECT_OWNER] = "user-joined",
-	    [DIALECT_CODE] = "userJoinedSession",
-	    [DIALECT_NEW] = "gameSession:joined" };
+	int64_t session = player->table.circle->id;
 	char name[TABLETOP_ROOM_SIZE];
-	int64_t session = ask->session;
 
-	player_leave(player);
-	seat_take(&player->table, player, true, session);
-	seat_leave(&player->coming);
-	player->dialect = ask->dialect;
-	player->actor = ask->actor;
-	ask->actor = TEXT_NONE;
 	socketio_join(player->socket, tabletop_room(session, DIALECT_NONE,
 	    name));
 	socketio_join(player->socket, tabletop_room(session, player->dialect,
@@ -106,7 +98,34 @@ come_in(struct player *player, struct ask *ask)
 	if (player->actor.at != NULL)
 		socketio_join(player->socket, tabletop_actor_room(session,
 		    player->actor, player->dialect, name));
+}
+
+void
+player_tell_joined(struct player *player)
+{
+	static const char *const words[] = { [DIALECT_OWNER] = "user-joined",
+	    [DIALECT_CODE] = "userJoinedSession",
+	    [DIALECT_NEW] = "gameSession:joined" };
+
 	tell_presence(player, words, false);
+}
+
+/* With what is kept of the seat that he waited in. */
+static void
+come_in(struct player *player, struct ask *ask)
+{
+	struct socketio_track *track = player->coming.track;
+
+	player->coming.track = NULL;
+	player_leave(player, true);
+	seat_take(&player->table, player, true, ask->session);
+	player->table.track = track;
+	seat_leave(&player->coming);
+	player->dialect = ask->dialect;
+	player->actor = ask->actor;
+	ask->actor = TEXT_NONE;
+	player_enter_rooms(player);
+	player_tell_joined(player);
 }
 
 static void
@@ -117,11 +136,56 @@ refuse(struct ask *ask, text words)
 }
 
 static void
+let_in(struct player *player, struct ask *ask, text body)
+{
+	struct buf members;
+
+	player->joining = NULL;
+	come_in(player, ask);
+	buf_init(&members, BUF_NO_LIMIT);
+	buf_printf(&members, "{\"data\":%.*s}", TEXT_ARGS(body));
+	ask_accept(ask, buf_text(&members));
+	buf_fini(&members);
+	ask_end(&ask);
+}
+
+static void
+keep_out(struct player *player, struct ask *ask, text words)
+{
+	player->joining = NULL;
+	seat_leave(&player->coming);
+	if (ask->is_allowed)
+		player_keep_place(player, NULL);
+	refuse(ask, words);
+	ask_end(&ask);
+}
+
+/* That he joins is kept, so it may be said. */
+static void
+on_join_kept(void *me, enum socketio_keeping kept)
+{
+	struct player *player = ((struct seat *)me)->player;
+	struct ask *ask = player->joining;
+	uint64_t head;
+	text epoch;
+
+	if (kept != SOCKETIO_KEPT) {
+		keep_out(player, ask, kept == SOCKETIO_NO_STREAM ?
+		    TEXT("Failed to get game session") :
+		    error_rows[ERR_database_away].words);
+		return;
+	}
+	/* He hears from here on. */
+	if (hub_head(&player->coming.circle->sub, &epoch, &head))
+		socketio_track_set(player->coming.track, epoch, head);
+	let_in(player, ask, ask->kept);
+}
+
+static void
 on_allowed(struct ask *ask, text body, enum err err,
     const struct db_answer *answer)
 {
 	struct player *player = ask->player;
-	struct buf members;
 
 	(void)answer;
 	if (player == NULL || player->joining != ask) {
@@ -129,20 +193,20 @@ on_allowed(struct ask *ask, text body, enum err err,
 		ask_end(&ask);
 		return;
 	}
-	player->joining = NULL;
-	if (err != ERR_none) {
-		seat_leave(&player->coming);
-		refuse(ask, err == ERR_session_not_found ?
+	if (err != ERR_none)
+		keep_out(player, ask, err == ERR_session_not_found ?
 		    TEXT("Failed to get game session") :
 		    error_rows[err].words);
-	} else {
-		come_in(player, ask);
-		buf_init(&members, BUF_NO_LIMIT);
-		buf_printf(&members, "{\"data\":%.*s}", TEXT_ARGS(body));
-		ask_accept(ask, buf_text(&members));
-		buf_fini(&members);
+	else if (!socketio_is_kept(player->socket))
+		let_in(player, ask, body);
+	else {
+		/* Whoever gives it up ends it: SQL has answered. */
+		ask->done = NULL;
+		ask->is_allowed = true;
+		ask->kept = tabletop_copy(body);
+		player_keep_place(player, ask);
+		seat_keep(&player->coming, on_join_kept);
 	}
-	ask_end(&ask);
 }
 
 void
@@ -152,7 +216,7 @@ join_go_on(struct player *player)
 	char number[24];
 	text input;
 
-	if (ask == NULL || ask->done != NULL)
+	if (ask == NULL || ask->done != NULL || ask->is_allowed)
 		return;
 	ask->done = on_allowed;
 	snprintf(number, sizeof number, "%" PRId64, ask->session);
@@ -169,6 +233,8 @@ join_give_up(struct player *player, text words)
 	player->joining = NULL;
 	if (ask == NULL)
 		return;
+	if (ask->is_allowed)
+		player_keep_place(player, NULL);
 	refuse(ask, words);
 	/* SQL still answers to one that asks. */
 	if (ask->done == NULL)
@@ -226,20 +292,40 @@ on_join_new(struct socketio_call *call)
 	join(call, DIALECT_NEW);
 }
 
+static void
+on_leave_kept(void *me, bool is_kept)
+{
+	struct socketio_debt *debt = me;
+	struct socketio_writer writer;
+
+	if (!is_kept || !socketio_debt_is_wanted(debt)) {
+		socketio_debt_pay(&debt, NULL);
+		return;
+	}
+	socketio_debt_answer(debt, &writer);
+	json_raw(&writer.json, TEXT("{\"success\":true}"));
+	socketio_debt_pay(&debt, &writer);
+}
+
 void
 on_leave(struct socketio_call *call)
 {
 	struct player *player = object_cast(struct player, PLAYER_MAGIC,
 	    call->application);
-	struct socketio_writer writer;
+	struct socketio_debt *debt;
 	int64_t session;
 
 	if (call->arguments[0].at == NULL || (player->table.circle != NULL &&
 	    tabletop_raw_id(call->arguments[0], &session) &&
-	    session == player->table.circle->id))
-		player_leave(player);
-	if (!socketio_answer(call, &writer))
+	    session == player->table.circle->id)) {
+		player_leave(player, true);
+		player_keep_place(player, NULL);
+	}
+	debt = socketio_answer_later(call);
+	if (debt == NULL)
 		return;
-	json_raw(&writer.json, TEXT("{\"success\":true}"));
-	socketio_answer_send(call, &writer);
+	if (socketio_is_kept(player->socket))
+		socketio_keep(player->socket, on_leave_kept, debt);
+	else
+		on_leave_kept(debt, true);
 }

@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/conf_kind.h"
+#include "base/peer_hosts.h"
 #include "base/redis_url.h"
 #include "base/spans.h"
 
@@ -171,6 +172,52 @@ check_schedule(struct check *check)
 	buf_fini(&why);
 }
 
+/*
+ * What a peer sends is its clients': it says whose it is, and has to be
+ * believed, or all of them would count as one.
+ */
+static void
+check_trust(struct check *check, const struct peer_hosts *hosts)
+{
+	struct networks trusted;
+
+	networks_init(&trusted, text_of(check->conf->trusted_proxies));
+	for (unsigned i = 0; i < hosts->count; i++) {
+		const struct peer_host *host = &hosts->at[i];
+
+		if (host->number == check->conf->host_number ||
+		    networks_hold(&trusted, &host->address))
+			continue;
+		begin(check, OPTION_peers);
+		address_write(&host->address, check->problems);
+		buf_add_string(check->problems, " is not in trusted_proxies; "
+		    "allowed: hosts that are\n");
+	}
+	networks_fini(&trusted);
+}
+
+static void
+check_peers(struct check *check)
+{
+	const struct conf *conf = check->conf;
+	struct peer_hosts hosts;
+	struct buf why;
+
+	buf_init(&why, BUF_NO_LIMIT);
+	if (!peer_hosts_read(text_of(conf->peers), &hosts, &why)) {
+		begin(check, OPTION_peers);
+		buf_add(check->problems, buf_text(&why));
+		buf_printf(check->problems, "; allowed: up to %d of "
+		    "NUMBER=ADDRESS with blanks between, such as "
+		    "1=10.0.0.1:5000 2=[fd00::2]:5000\n", PEER_HOSTS_MAX);
+	} else if (hosts.count > 0 && conf->host_number == 0) {
+		refuse(check, OPTION_peers, "needs host_number, by which the "
+		    "peers know this one; allowed: with it, or nothing");
+	} else
+		check_trust(check, &hosts);
+	buf_fini(&why);
+}
+
 bool
 conf_check(const struct conf *conf, struct buf *problems)
 {
@@ -181,6 +228,7 @@ conf_check(const struct conf *conf, struct buf *problems)
 	check_twice(&check);
 	check_redis(&check);
 	check_schedule(&check);
+	check_peers(&check);
 	if (is_set(conf, OPTION_tls_listen)) {
 		check_file(&check, OPTION_tls_certificate);
 		check_file(&check, OPTION_tls_key);

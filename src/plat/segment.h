@@ -98,6 +98,7 @@ struct segment {
 	uint32_t		ring_size;
 	int64_t			started_ms;	/* monotonic */
 	char			host[17];	/* this start's random id */
+	uint16_t		host_number;	/* in names of sessions */
 	_Atomic int64_t		host_beat_ms;	/* last told to the others */
 	_Atomic uint32_t	host_told_cut_off; /* what it told them */
 	_Atomic int64_t		relay_good_ms;	/* news came and went */

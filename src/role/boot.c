@@ -136,14 +136,19 @@ server_reopen_log(struct server *server)
 	return (true);
 }
 
-/* Another one with each start: what an earlier one told is not ours. */
+/*
+ * Another id with each start: what an earlier one told is not ours. The
+ * number is the option's, or as random.
+ */
 static void
-name_host(struct segment *segment)
+name_host(struct segment *segment, const struct conf *conf)
 {
 	uint64_t id;
 
 	secret_fill(&id, sizeof id);
 	snprintf(segment->host, sizeof segment->host, "%016" PRIx64, id);
+	segment->host_number = (uint16_t)(conf->host_number != 0 ?
+	    conf->host_number : (int64_t)(id & UINT16_MAX));
 }
 
 void
@@ -170,7 +175,7 @@ boot_segment(struct server *server)
 	    (unsigned)conf->max_processes, conf->tenant_places))
 		die(EX_OSERR, "no memory to count what tenants use: %s; lower "
 		    "tenant_places or max_processes", strerror(errno));
-	name_host(server->segment);
+	name_host(server->segment, conf);
 	fault_use(&server->segment->faults);
 	if (segment_give_slot(server->segment, ROLE_MASTER, 0) != 0)
 		must_never("the first slot is the master's");

@@ -27,6 +27,14 @@ FUNCTION(monitor_report, FLEET, WITHOUT, 5,
     "What a monitor sees; events of what is new in it.")
 FUNCTION(monitor_status, FLEET, WITHOUT, 3,
     "The event that tells how a room is.")
+FUNCTION(recovery_beat, FLEET, WITHOUT, 2,
+    "Says that sockets of this process may be put back where they were.")
+FUNCTION(recovery_keep, WRITE, WITH, 8,
+    "Keeps what a socket follows.")
+FUNCTION(recovery_leave, WRITE, WITH, 3,
+    "Says that a socket has gone, for a time or for good.")
+FUNCTION(recovery_take, WRITE, WITH, 5,
+    "Where a socket goes on that was here before.")
 FUNCTION(revocation_list, FLEET, WITHOUT, 0,
     "All that is revoked.")
 FUNCTION(secret_list, READ, WITHOUT, 0,

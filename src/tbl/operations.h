@@ -62,8 +62,13 @@ OPERATION(auth_ticket, POST, "/api/auth/ticket", FRONT, MEMBER, OWN, NONE,
 OPERATION(auth_verify, POST, "/api/auth/verify", FRONT, MEMBER, OWN, NONE,
     "", 200, verified,
     "Tells who the token says that the caller is.", )
-OPERATION(client_example, GET, "/clients/example.html", FRONT, ANYONE, LOCAL, NONE, "", 200, page, "A page that shows how a thread's client is written.", )
-OPERATION(client_file, GET, "/clients/{name}", FRONT, ANYONE, LOCAL, NONE, "", 200, client_file, "Modules for pages that are clients of threads.", INPUT(name, PATH, text, not_found, 1, 100, "Which one."))
+OPERATION(client_example, GET, "/clients/example.html", FRONT, ANYONE, LOCAL,
+    NONE, "", 200, page,
+    "A page that shows how a thread's client is written.", )
+OPERATION(client_file, GET, "/clients/{name}", FRONT, ANYONE, LOCAL, NONE, "",
+    200, client_file,
+    "Modules for pages that are clients of threads.",
+    INPUT(name, PATH, text, not_found, 1, 100, "Which one."))
 OPERATION(conversation_learning, POST, "/conversation/learning", FRONT, READER,
     OWN, EVENT, "", 200, turn,
     "Teaches the tenant's responder, as /havefun asks it.",
@@ -77,12 +82,19 @@ OPERATION(conversation_learning, POST, "/conversation/learning", FRONT, READER,
     INPUT(use_websocket, BODY, boolean, none, 0, 0,
 	"Whether the thread's sockets get what the responder thinks, in place "
 	"of this answer; false without it."))
-OPERATION(debug_all_sessions, GET, "/debug/all-sessions", FRONT, ANYONE, OWN, NONE, "", 200, debug_all_sessions,
-    "How many sockets the tenant's threads have, and what waits.", INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
-OPERATION(debug_thread_sessions, GET, "/debug/thread-sessions", FRONT, ANYONE, OWN, NONE, "", 200, debug_thread_sessions,
-    "The sockets that are registered for a thread.", INPUT(thread_id, QUERY, text, none, 0, 200, "The thread.") INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
-OPERATION(debug_websocket_sessions, GET, "/debug/websocket-sessions", FRONT, ANYONE, OWN, NONE, "", 200, debug_websocket_sessions,
-    "All sockets of the tenant's threads.", INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
+OPERATION(debug_all_sessions, GET, "/debug/all-sessions", FRONT, ANYONE, OWN,
+    NONE, "", 200, debug_all_sessions,
+    "How many sockets the tenant's threads have, and what waits.",
+    INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
+OPERATION(debug_thread_sessions, GET, "/debug/thread-sessions", FRONT, ANYONE,
+    OWN, NONE, "", 200, debug_thread_sessions,
+    "The sockets that are registered for a thread.",
+    INPUT(thread_id, QUERY, text, none, 0, 200, "The thread.")
+    INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
+OPERATION(debug_websocket_sessions, GET, "/debug/websocket-sessions", FRONT,
+    ANYONE, OWN, NONE, "", 200, debug_websocket_sessions,
+    "All sockets of the tenant's threads.",
+    INPUT(api_key, QUERY, text, none, 0, 256, "debug_key."))
 OPERATION(docs, GET, "/docs", FRONT, ANYONE, LOCAL, NONE, "", 200, page,
     "Both documents as a page for people.", )
 OPERATION(game_create, POST, "/api/games", FRONT, ADMIN, WRITE, NONE,

@@ -119,6 +119,9 @@ OPTION(gap_max, count, "1000", 1, 100000, RELOAD,
     "of the events that led to it.")
 OPTION(hold_max, count, "64", 1, 10000, RELOAD,
     "Events of one stream that are kept while an earlier one is missing.")
+OPTION(host_number, count, "0", 0, 65535, RESTART,
+    "What names of this host's Engine.IO sessions begin with, and peers of "
+    "other hosts know it by. 0: a random one at each start.")
 OPTION(jwt_secret, secret, "", 32, 4096, RELOAD,
     "The key that signs tokens. Empty: one is made and kept in the "
     "database.")
@@ -193,6 +196,10 @@ OPTION(outgoing_per_origin, count, "16", 1, 10000, RELOAD,
     "The same to one server: scheme, name and port.")
 OPTION(outgoing_ports, ports, "80 443 1024-65535", 1, 0, RELOAD,
     "Ports that outgoing requests may reach.")
+OPTION(peers, text, "", 0, 4096, RELOAD,
+    "The other hosts as NUMBER=ADDRESS, the number being their host_number: "
+    "where to send requests for Engine.IO sessions of theirs. Empty: "
+    "nowhere.")
 OPTION(postgres_bin, path, "", 0, 0, RESTART,
     "Where the programs of the private PostgreSQL are. Empty: the newest of "
     "/usr/lib/postgresql, or the one of the cluster that is there.")
@@ -268,6 +275,11 @@ OPTION(socketio_messages, count, "6000", 1, 1000000, RELOAD,
 OPTION(socketio_path, text, "/socket.io/", 3, 64, RESTART,
     "Where Socket.IO clients reach the server: a path that begins and ends "
     "with a slash.")
+OPTION(socketio_recovery, count, "0", 0, 86400000, RELOAD,
+    "Milliseconds within which a Socket.IO client whose connection broke may "
+    "come back to where it was and is sent what it missed (connection state "
+    "recovery), to any worker and host. 0: all begin anew, and no offsets are "
+    "sent.")
 OPTION(sql_dir, path, "", 0, 0, RESTART,
     "The folder of migration/ and api/, which migrate runs. Empty: the one "
     "beside the program, or the installed one.")

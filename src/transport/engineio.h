@@ -99,6 +99,12 @@ struct engineio_door {
 /* What is sent to one or many: counted, never changed. */
 struct engineio_message *engineio_message_create(const text *pieces,
 	    unsigned count, bool is_binary);
+/*
+ * Of one recipient: a text that others share, with this in the place of its
+ * last sign.
+ */
+struct engineio_message *engineio_message_tail(
+	    struct engineio_message *message, text tail);
 struct engineio_message *engineio_message_share(
 	    struct engineio_message *message);
 void	engineio_message_give(struct engineio_message **message);

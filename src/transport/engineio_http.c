@@ -17,7 +17,7 @@
 #include "core/tenant.h"
 #include "plat/addresses.h"
 #include "plat/segment.h"
-#include "transport/engineio_line.h"
+#include "transport/engineio_forward.h"
 #include "transport/ws_handshake.h"
 
 /* What a request asks for. */
@@ -260,7 +260,17 @@ is_of_polling(const struct wish *wish)
 	    text_is(wish->transport, TEXT("polling")));
 }
 
-/* --- those of other workers -------------------------------------------- */
+/* --- those of other workers and hosts ---------------------------------- */
+
+static bool
+ask_owner(const struct wish *wish, const struct engineio_place *place,
+    const struct engineio_errand *errand)
+{
+	if (place->host == wish->set->place.host)
+		return (engineio_line_ask(wish->set, place, errand));
+	return (engineio_forward(wish->set, place->host, &wish->facts,
+	    errand));
+}
 
 static void
 ask_elsewhere(struct wish *wish, const struct engineio_place *place)
@@ -279,7 +289,7 @@ ask_elsewhere(struct wish *wish, const struct engineio_place *place)
 		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
 		return;
 	}
-	if (!engineio_line_ask(wish->set, place, &errand))
+	if (!ask_owner(wish, place, &errand))
 		refuse(wish, ANSWER_UNKNOWN_SID, TEXT_NONE);
 }
 

@@ -7,7 +7,9 @@
  *	engineio_upgrade.c  requests that become a WebSocket
  *	engineio_line.c	  connections between workers
  *	engineio_errand.c what they ask each other for their clients
- *	engineio_relay.c  connections under TLS for sessions of other workers
+ *	engineio_forward.c  requests for sessions of other hosts
+ *	engineio_relay.c  connections carried for sessions of others
+ *	engineio_set.c	  all sessions, and the turn's end
  *	engineio.c	  sessions: life, heartbeat, sending, closing
  *	engineio_poll.c	  what a session does with a GET or a POST
  *	engineio_wire.c	  what it does with a WebSocket
@@ -58,10 +60,12 @@ enum engineio_answer {
 	ANSWERS
 };
 
+struct engineio_forwards;
 struct engineio_line;
 struct engineio_listener;
 struct engineio_relay;
 struct engineio_wire;
+struct st_h2o_socket_t;
 
 /* A request that waits: of this worker, or of another one's client. */
 struct engineio_ask {
@@ -84,6 +88,7 @@ struct engineio_set {
 	struct engineio_message *packets[ENGINEIO_NOOP + 1 - ENGINEIO_OPEN];
 	struct engineio_listener *listener;
 	struct engineio_line *lines;
+	struct engineio_forwards *forwards;	/* NULL: no peers */
 	struct engineio_relay *relays;
 	struct timer	 drain;
 	int64_t		 drained_ms;	/* when the last has to be gone */
@@ -229,6 +234,11 @@ void	engineio_switch_over(struct engineio_set *set, struct peer *peer,
 	    const struct engineio_door *door,
 	    const struct ws_handshake *handshake, text sid,
 	    bool is_handshake);
+/* The same after its host switched: what it said it on becomes ours. */
+void	engineio_switch_beyond(struct engineio_set *set, struct peer *peer,
+	    const struct engineio_door *door,
+	    const struct ws_handshake *handshake, text sid,
+	    struct st_h2o_socket_t *beyond);
 /* The same after its session's worker said whether it may. */
 void	engineio_switch(struct engineio_set *set, struct peer *peer,
 	    const struct ws_handshake *handshake,

@@ -17,6 +17,9 @@ struct engineio_message {
 	struct bytes	*coded;
 	struct bytes	*frame;
 	struct bytes	*deflated;
+	struct bytes	*open;		/* plain, without its last sign */
+	struct engineio_message *shared; /* NULL: plain is all of it */
+	struct bytes	*head;		/* of a frame with a tail */
 };
 
 static struct engineio_message *
@@ -61,6 +64,22 @@ engineio_message_create(const text *pieces, unsigned count, bool is_binary)
 	return (message);
 }
 
+/* What it shares is kept by it; plain is the tail. */
+struct engineio_message *
+engineio_message_tail(struct engineio_message *body, text tail)
+{
+	struct engineio_message *message = create(tail.len, false);
+
+	must(!body->is_binary && body->shared == NULL && tail.len > 0);
+	memcpy(message->plain->at, tail.at, tail.len);
+	if (body->open == NULL) {
+		body->open = bytes_create(body->plain->len - 1);
+		memcpy(body->open->at, body->plain->at, body->open->len);
+	}
+	message->shared = engineio_message_share(body);
+	return (message);
+}
+
 struct engineio_message *
 engineio_message_share(struct engineio_message *message)
 {
@@ -84,6 +103,9 @@ engineio_message_give(struct engineio_message **given)
 	bytes_give(&message->coded);
 	bytes_give(&message->frame);
 	bytes_give(&message->deflated);
+	bytes_give(&message->open);
+	bytes_give(&message->head);
+	engineio_message_give(&message->shared);
 	object_free(&message);
 }
 
@@ -105,7 +127,8 @@ engineio_message_text(const struct engineio_message *message)
 size_t
 engineio_message_weight(const struct engineio_message *message)
 {
-	return (message->plain->len);
+	return (message->plain->len + (message->shared != NULL ?
+	    message->shared->open->len : 0));
 }
 
 struct bytes *
@@ -113,6 +136,7 @@ engineio_message_packet(struct engineio_message *message)
 {
 	text plain = plain_of(message);
 
+	must(message->shared == NULL);
 	if (!message->is_binary)
 		return (message->plain);
 	if (message->coded == NULL) {
@@ -123,6 +147,38 @@ engineio_message_packet(struct engineio_message *message)
 	return (message->coded);
 }
 
+void
+engineio_message_add(struct engineio_message *message, struct buf *out)
+{
+	const struct bytes *first = message->shared != NULL ?
+	    message->shared->open : engineio_message_packet(message);
+
+	buf_add(out, text_from(first->at, first->len));
+	if (message->shared != NULL)
+		buf_add(out, plain_of(message));
+}
+
+unsigned
+engineio_message_parts(struct engineio_message *message,
+    struct bytes *parts[ENGINEIO_TAILED_PARTS])
+{
+	char head[FRAME_HEAD_MAX];
+	size_t size;
+
+	if (message->shared == NULL)
+		return (0);
+	if (message->head == NULL) {
+		size = frame_write_head(head, FRAME_TEXT, false,
+		    engineio_message_weight(message), NULL);
+		message->head = bytes_create(size);
+		memcpy(message->head->at, head, size);
+	}
+	parts[0] = message->head;
+	parts[1] = message->shared->open;
+	parts[2] = message->plain;
+	return (ENGINEIO_TAILED_PARTS);
+}
+
 struct bytes *
 engineio_message_frame(struct engineio_message *message, bool deflates,
     size_t least)
@@ -130,6 +186,7 @@ engineio_message_frame(struct engineio_message *message, bool deflates,
 	enum frame_kind kind = message->is_binary ? FRAME_BINARY :
 	    FRAME_TEXT;
 
+	must(message->shared == NULL);
 	if (message->frame == NULL)
 		message->frame = frame_write(kind, plain_of(message));
 	if (!deflates)

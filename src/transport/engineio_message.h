@@ -5,7 +5,11 @@
  *
  *	message ─┬─ plain: "4hello", or the bytes of a binary one
  *		 ├─ coded: "b…", of a binary one that somebody polls for
- *		 └─ frame, deflated: made when first asked for
+ *		 ├─ frame, deflated: made when first asked for
+ *		 └─ open: without its last sign, for those who tail it
+ *	tailed ──┬─ head: of its own frame
+ *		 ├─ open, of the message that all share
+ *		 └─ tail: its own
  *
  * The rest of its functions is in engineio.h.
  *
@@ -15,17 +19,25 @@
 #ifndef TRANSPORT_ENGINEIO_MESSAGE_H
 #define TRANSPORT_ENGINEIO_MESSAGE_H
 
+#include "base/buf.h"
 #include "transport/engineio.h"
 #include "transport/engineio_payload.h"
 
 struct engineio_message *engineio_packet_create(enum engineio_type type,
 	    text data);
 
-/* Lent, as are those below. */
+/* Lent, as are those below; not of one that is tailed. */
 struct bytes *engineio_message_packet(struct engineio_message *message);
+/* As it is polled for. */
+void	engineio_message_add(struct engineio_message *message,
+	    struct buf *out);
 /* Compressed where that is wanted, from least on, and makes it shorter. */
 struct bytes *engineio_message_frame(struct engineio_message *message,
 	    bool deflates, size_t least);
+/* The frame of one that is tailed, in its parts; 0: it is not. */
+#define ENGINEIO_TAILED_PARTS 3
+unsigned engineio_message_parts(struct engineio_message *message,
+	    struct bytes *parts_out[ENGINEIO_TAILED_PARTS]);
 /* Bytes, in any form, about. */
 size_t	engineio_message_weight(const struct engineio_message *message);
 

@@ -16,12 +16,9 @@ static text
 write_payload(const struct engineio *engine, unsigned last, struct buf *out)
 {
 	for (unsigned i = 0; i < engine->count; i++) {
-		const struct bytes *packet = engineio_message_packet(
-		    engine->queue[i]);
-
 		if (i > 0)
 			buf_add_char(out, ENGINEIO_SEPARATOR);
-		buf_add(out, text_from(packet->at, packet->len));
+		engineio_message_add(engine->queue[i], out);
 	}
 	if (last != 0 && engine->count > 0)
 		buf_add_char(out, ENGINEIO_SEPARATOR);

@@ -14,7 +14,7 @@ struct engineio_relay {
 	unsigned	 magic;
 #define ENGINEIO_RELAY_MAGIC 0x6569726c
 	struct engineio_set *set;
-	struct sock	*socks[2];	/* the client's, the pair's */
+	struct sock	*socks[2];	/* the client's, the other */
 	struct peer_places places;
 	struct engineio_relay *prev, *next;
 };
@@ -68,6 +68,14 @@ on_overflow(struct sock *sock, const char *why)
 }
 
 static void
+relay_destroy(struct engineio_relay *relay)
+{
+	DL_DELETE(relay->set->relays, relay);
+	peer_places_give(&relay->places, relay->set->ground);
+	object_free(&relay);
+}
+
+static void
 on_closed(struct sock *sock, const char *why)
 {
 	struct engineio_relay *relay = relay_of(sock);
@@ -75,31 +83,52 @@ on_closed(struct sock *sock, const char *why)
 
 	(void)why;
 	relay->socks[relay->socks[1] == sock] = NULL;
-	if (other != NULL) {
+	if (other != NULL)
 		sock_close(other, NULL, SOCK_WHEN_SENT, FAREWELL_MS);
-		return;
-	}
-	DL_DELETE(relay->set->relays, relay);
-	peer_places_give(&relay->places, relay->set->ground);
-	object_free(&relay);
+	else
+		relay_destroy(relay);
 }
 
 static const struct sock_acts relay_acts = { on_bytes, on_overflow, on_room,
     NULL, on_closed };
 
-int
-engineio_relay_create(struct engineio_set *set,
-    struct st_h2o_socket_t *from, struct peer_places *places)
+static struct engineio_relay *
+relay_begin(struct engineio_set *set, struct st_h2o_socket_t *from,
+    struct peer_places *places)
 {
 	struct engineio_relay *relay = object_create(struct engineio_relay,
 	    ENGINEIO_RELAY_MAGIC);
-	int pair[2] = { -1, -1 };
 
 	relay->set = set;
 	relay->places = *places;
 	*places = (struct peer_places){ .has_quota = false };
 	DL_APPEND(set->relays, relay);
 	relay->socks[0] = sock_adopt(set->socks, from, &relay_acts, relay);
+	return (relay);
+}
+
+void
+engineio_relay_join(struct engineio_set *set, struct st_h2o_socket_t *from,
+    struct st_h2o_socket_t *beyond, struct peer_places *places)
+{
+	struct engineio_relay *relay = relay_begin(set, from, places);
+
+	relay->socks[1] = sock_adopt(set->socks, beyond, &relay_acts, relay);
+	if (relay->socks[0] == NULL && relay->socks[1] == NULL)
+		relay_destroy(relay);
+	else if (relay->socks[0] == NULL)
+		sock_cut(relay->socks[1], "no room");
+	else if (relay->socks[1] == NULL)
+		sock_cut(relay->socks[0], "no room");
+}
+
+int
+engineio_relay_create(struct engineio_set *set,
+    struct st_h2o_socket_t *from, struct peer_places *places)
+{
+	struct engineio_relay *relay = relay_begin(set, from, places);
+	int pair[2] = { -1, -1 };
+
 	must(relay->socks[0] != NULL);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0, pair) == 0)

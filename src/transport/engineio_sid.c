@@ -15,24 +15,12 @@
 _Static_assert(SEGMENT_SLOTS_MAX <= 1 << (24 - GENERATION_BITS),
     "every slot fits");
 
-/* The first four digits of the host's random id. */
-static uint16_t
-host_number(const char *host)
-{
-	unsigned number = 0;
-
-	for (unsigned i = 0; i < 4 && host[i] != '\0'; i++)
-		number = number << 4 | (((unsigned)host[i] & 15) +
-		    (host[i] >= 'a' ? 9 : 0));
-	return ((uint16_t)number);
-}
-
 void
 engineio_place_of(const struct segment *segment, unsigned slot,
     struct engineio_place *place)
 {
 	*place = (struct engineio_place){
-	    .host = host_number(segment->host), .slot = (uint16_t)slot,
+	    .host = segment->host_number, .slot = (uint16_t)slot,
 	    .generation = segment->slots[slot].generation &
 	    ((1 << GENERATION_BITS) - 1) };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From a request to a WebSocket: of a session of this worker, or on its way
- * to the worker whose session it is.
+ * to the worker or the host whose session it is.
  */
 #include <h2o.h>
 #include <h2o/http1.h>
@@ -18,6 +18,7 @@ struct coming {
 	const struct engineio_door *door;
 	int32_t		 tenant;
 	struct engineio_place place;	/* of the session */
+	h2o_socket_t	*beyond;	/* to its host; NULL: this one */
 	char		 sid[ENGINEIO_SID_SIZE];
 	bool		 is_handshake;
 	bool		 deflates;
@@ -33,6 +34,8 @@ end_coming(struct coming *coming)
 	if (coming->is_handshake && engine != NULL && engine->wire == NULL)
 		engineio_break(engine, ENGINEIO_TRANSPORT_CLOSE,
 		    ENGINEIO_CLOSE);
+	if (coming->beyond != NULL)
+		h2o_socket_close(coming->beyond);
 	mem_free(coming);
 }
 
@@ -80,6 +83,17 @@ pass(struct coming *coming, h2o_socket_t *from)
 	bytes_give(&early);
 }
 
+/* To the host that has its session. */
+static void
+carry(struct coming *coming, h2o_socket_t *from)
+{
+	struct peer_places places;
+
+	peer_hand_over(coming->peer, &places);
+	engineio_relay_join(coming->set, from, coming->beyond, &places);
+	coming->beyond = NULL;
+}
+
 static void
 on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
 {
@@ -89,7 +103,9 @@ on_upgraded(void *given, h2o_socket_t *from, size_t consumed)
 		h2o_socket_close(from);
 	} else if (from != NULL) {
 		h2o_buffer_consume(&from->input, consumed);
-		if (engineio_place_is(&coming->place, &coming->set->place))
+		if (coming->beyond != NULL)
+			carry(coming, from);
+		else if (engineio_place_is(&coming->place, &coming->set->place))
 			adopt(coming, from);
 		else
 			pass(coming, from);
@@ -110,25 +126,54 @@ share_101(const struct op *op, h2o_req_t *req)
 		    origin.len);
 }
 
-/* 101, and a socket for the session of that name. */
+static void
+switch_over(struct coming *given, const struct ws_handshake *handshake,
+    text sid)
+{
+	struct coming *coming = mem_alloc(sizeof *coming);
+	struct op *op = given->peer->op;
+	h2o_req_t *req = given->peer->req;
+
+	*coming = *given;
+	coming->tenant = op->tenant->id;
+	coming->deflates = handshake->deflate.is_on;
+	memcpy(coming->sid, sid.at, ENGINEIO_SID_LETTERS);
+	if (!engineio_sid_read(sid, &coming->place))
+		must_never("it was looked at before");
+	ws_handshake_answer(req, handshake);
+	share_101(op, req);
+	op_switch(op);
+	h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
+}
+
 void
 engineio_switch_over(struct engineio_set *set, struct peer *peer,
     const struct engineio_door *door, const struct ws_handshake *handshake,
     text sid, bool is_handshake)
 {
-	h2o_req_t *req = peer->req;
-	struct coming *coming = mem_alloc(sizeof *coming);
+	struct coming coming = { .set = set, .peer = peer, .door = door,
+	    .is_handshake = is_handshake };
 
-	*coming = (struct coming){ .set = set, .peer = peer, .door = door,
-	    .tenant = peer->op->tenant->id, .is_handshake = is_handshake,
-	    .deflates = handshake->deflate.is_on };
-	memcpy(coming->sid, sid.at, ENGINEIO_SID_LETTERS);
-	if (!engineio_sid_read(sid, &coming->place))
-		must_never("it was looked at before");
-	ws_handshake_answer(req, handshake);
-	share_101(peer->op, req);
-	op_switch(peer->op);
-	h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
+	switch_over(&coming, handshake, sid);
+}
+
+static void
+end_hold(struct peer *peer)
+{
+	peer->op->holder = NULL;
+	held_end(peer);
+}
+
+void
+engineio_switch_beyond(struct engineio_set *set, struct peer *peer,
+    const struct engineio_door *door, const struct ws_handshake *handshake,
+    text sid, h2o_socket_t *beyond)
+{
+	struct coming coming = { .set = set, .peer = peer, .door = door,
+	    .beyond = beyond };
+
+	end_hold(peer);
+	switch_over(&coming, handshake, sid);
 }
 
 void
@@ -141,7 +186,6 @@ engineio_switch(struct engineio_set *set, struct peer *peer,
 		    answer : ANSWER_BAD_REQUEST, TEXT_NONE);
 		return;
 	}
-	peer->op->holder = NULL;
-	held_end(peer);
+	end_hold(peer);
 	engineio_switch_over(set, peer, door, handshake, sid, false);
 }

@@ -274,7 +274,15 @@ void
 engineio_wire_send(struct engineio_wire *wire,
     struct engineio_message *message)
 {
-	sock_send(wire->sock, frame_of(wire, message), SOCK_NUMBERED, 0);
+	struct bytes *parts[ENGINEIO_TAILED_PARTS];
+	unsigned count = engineio_message_parts(message, parts);
+
+	if (count == 0)
+		sock_send(wire->sock, frame_of(wire, message), SOCK_NUMBERED,
+		    0);
+	/* Nothing comes between them; where one has no room, none counts. */
+	for (unsigned i = 0; i < count; i++)
+		sock_send(wire->sock, parts[i], SOCK_NUMBERED, 0);
 }
 
 void

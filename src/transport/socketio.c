@@ -17,23 +17,6 @@
 
 #define SID_BYTES 15
 
-const char *
-socketio_end_name(enum socketio_end why)
-{
-	static const char *const names[SOCKETIO_ENDS] = {
-		[SOCKETIO_TRANSPORT_ERROR] = "transport error",
-		[SOCKETIO_TRANSPORT_CLOSE] = "transport close",
-		[SOCKETIO_FORCED_CLOSE] = "forced close",
-		[SOCKETIO_PING_TIMEOUT] = "ping timeout",
-		[SOCKETIO_PARSE_ERROR] = "parse error",
-		[SOCKETIO_SHUTTING_DOWN] = "server shutting down",
-		[SOCKETIO_CLIENT_LEFT] = "client namespace disconnect",
-		[SOCKETIO_SERVER_LEFT] = "server namespace disconnect",
-	};
-
-	return (names[why]);
-}
-
 /* --- sending ----------------------------------------------------------- */
 
 void
@@ -87,10 +70,19 @@ void
 socketio_send_writer(struct socketio_socket *socket,
     struct socketio_writer *writer, bool is_volatile)
 {
-	if (socket->state == SOCKETIO_JOINED)
-		put_writer(socket->client->engine, writer, is_volatile);
-	else
+	struct socketio_parts parts;
+
+	if (socket->state != SOCKETIO_JOINED)
 		socketio_write_end(writer);
+	else if (socket->keep == NULL || is_volatile ||
+	    writer->kind != SOCKETIO_EVENT || writer->id != SOCKETIO_NO_ID)
+		put_writer(socket->client->engine, writer, is_volatile);
+	else {
+		socketio_parts_make(writer, &parts);
+		socketio_put_tailed(socket, &parts);
+		socketio_parts_end(&parts);
+		socketio_write_end(writer);
+	}
 }
 
 /* --- sockets ----------------------------------------------------------- */
@@ -125,6 +117,7 @@ end_socket(struct socketio_socket *socket, enum socketio_end why)
 	LL_DELETE(socket->client->sockets, socket);
 	socket->client = NULL;
 	LL_PREPEND(socketio->gone, socket);
+	socketio_keep_end(socket, why);
 	socketio_forget_calls(socket);
 	if (socket->application != NULL && socket->app->on_close != NULL)
 		socket->app->on_close(socket->application, why);
@@ -148,6 +141,16 @@ close_client(struct socketio_client *client, enum engineio_end why)
 		return;
 	client->is_closing = true;
 	engineio_close(client->engine, why);
+}
+
+void
+socketio_lose(struct socketio_socket *socket)
+{
+	struct socketio_client *client = socket->client;
+
+	end_socket(socket, SOCKETIO_MOVED);
+	if (client->sockets == NULL)
+		close_client(client, ENGINEIO_FORCED_CLOSE);
 }
 
 static void
@@ -197,6 +200,11 @@ socketio_admit(struct socketio_socket *socket)
 	json_object_begin(&writer.json);
 	json_key(&writer.json, "sid");
 	json_text(&writer.json, socketio_sid(socket));
+	if (socket->keep != NULL) {
+		json_key(&writer.json, "pid");
+		json_text(&writer.json, text_from(socket->keep->pid,
+		    SOCKETIO_SID_LEN));
+	}
 	json_object_end(&writer.json);
 	put_writer(socket->client->engine, &writer, false);
 }
@@ -238,8 +246,8 @@ choose_app(struct socketio *socketio, const struct socketio_socket *socket,
 	return (NULL);
 }
 
-static void
-make_sid(char sid[SOCKETIO_SID_LEN])
+void
+socketio_make_sid(char sid[SOCKETIO_SID_LEN])
 {
 	char bytes[SID_BYTES];
 
@@ -270,10 +278,12 @@ on_connect(struct socketio_client *client, struct socketio_socket *already,
 		    TEXT_NONE);
 		return;
 	}
-	make_sid(socket->sid);
+	socketio_make_sid(socket->sid);
 	LL_PREPEND(client->sockets, socket);
-	socket->app->on_connect(socket, auth.len > 0 ? auth : TEXT("{}"),
-	    socket->app->context);
+	if (auth.len == 0)
+		auth = TEXT("{}");
+	socketio_keep_begin(socket, auth);
+	socket->app->on_connect(socket, auth, socket->app->context);
 }
 
 static void
@@ -480,79 +490,7 @@ const struct engineio_acts socketio_acts = { .may_come = may_come,
     .on_open = on_open, .on_message = on_message, .on_room = on_room,
     .on_close = on_close };
 
-/* --- what applications ask --------------------------------------------- */
-
-void
-socketio_set_application(struct socketio_socket *socket, void *application)
-{
-	socket->application = application;
-}
-
-void *
-socketio_application(const struct socketio_socket *socket)
-{
-	return (socket->application);
-}
-
-bool
-socketio_is_joined(const struct socketio_socket *socket)
-{
-	return (socket->state == SOCKETIO_JOINED);
-}
-
-text
-socketio_sid(const struct socketio_socket *socket)
-{
-	return (text_from(socket->sid, SOCKETIO_SID_LEN));
-}
-
-struct socketio *
-socketio_of(const struct socketio_socket *socket)
-{
-	return (socket->socketio);
-}
-
-int32_t
-socketio_tenant(const struct socketio_socket *socket)
-{
-	return (socket->tenant);
-}
-
-text
-socketio_address(const struct socketio_socket *socket)
-{
-	return (socket->client != NULL ? socket->client->address : TEXT_NONE);
-}
-
-text
-socketio_query(const struct socketio_socket *socket)
-{
-	return (socket->client != NULL ? socket->client->query : TEXT_NONE);
-}
-
-text
-socketio_cookie(const struct socketio_socket *socket)
-{
-	return (socket->client != NULL ? socket->client->cookie : TEXT_NONE);
-}
-
-bool
-socketio_began_by_websocket(const struct socketio_socket *socket)
-{
-	return (socket->client != NULL && socket->client->is_websocket);
-}
-
-struct bound_client *
-socketio_bound(struct socketio_socket *socket)
-{
-	return (socket->client != NULL ? &socket->client->bound : NULL);
-}
-
-struct engineio *
-socketio_engine(const struct socketio_socket *socket)
-{
-	return (socket->client != NULL ? socket->client->engine : NULL);
-}
+/* --- all of it --------------------------------------------------------- */
 
 struct socketio *
 socketio_create(const struct socketio_setup *setup)
@@ -566,6 +504,7 @@ socketio_create(const struct socketio_setup *setup)
 	loop_at_turns_end(setup->service->loop, free_gone, socketio);
 	feed_listen(setup->service->feed, &(struct feed_listener){
 	    SOCKETIO_STREAM, socketio_hear, socketio });
+	socketio_keeps_open(socketio);
 	return (socketio);
 }
 
@@ -580,6 +519,7 @@ socketio_destroy(struct socketio **given)
 	object_check(socketio, SOCKETIO_MAGIC);
 	must(socketio->sockets == NULL);
 	socketio_gather_end_all(socketio);
+	socketio_keeps_close(socketio);
 	feed_leave(socketio->setup.service->feed, SOCKETIO_STREAM);
 	loop_leave_turns_end(socketio->setup.service->loop, socketio);
 	free_gone(socketio);

@@ -48,7 +48,11 @@
  *     belongs to may (core/bound), is closed; it may come back.
  *  7. A request with the cookie, from a page that is neither this server's
  *     nor of the tenant's list, is refused.
- *  8. Inside its functions an application may do anything to any socket.
+ *  8. With socketio_recovery, who comes back with a private id of his own
+ *     goes on as the socket that he was: what the streams that he followed
+ *     told since comes to him behind CONNECT, once each and in order. Where
+ *     anything of it is not there any more he is a new socket.
+ *  9. Inside its functions an application may do anything to any socket.
  */
 #ifndef TRANSPORT_SOCKETIO_H
 #define TRANSPORT_SOCKETIO_H
@@ -63,9 +67,11 @@
 #define SOCKETIO_ARGUMENTS_MAX 8
 
 struct socketio;
+struct cursor;
 struct socketio_ask;
 struct socketio_debt;
 struct socketio_socket;
+struct socketio_track;
 struct tenant;
 
 enum socketio_end {
@@ -77,6 +83,7 @@ enum socketio_end {
 	SOCKETIO_SHUTTING_DOWN,
 	SOCKETIO_CLIENT_LEFT,		/* of the namespace alone */
 	SOCKETIO_SERVER_LEFT,
+	SOCKETIO_MOVED,			/* it came back, and is another one */
 	SOCKETIO_ENDS
 };
 
@@ -105,6 +112,13 @@ struct socketio_event {
 	void		(*act)(struct socketio_call *call);
 };
 
+/* What a socket was, which is now back. */
+struct socketio_past {
+	text		 data;		/* as it was kept last, or empty */
+	struct socketio_track **tracks;	/* now the application's */
+	unsigned	 count;
+};
+
 struct socketio_app {
 	const char	*nsp;
 	const struct socketio_event *events;
@@ -116,6 +130,14 @@ struct socketio_app {
 	/* auth: an object, as it came; {} where there was none. */
 	void	(*on_connect)(struct socketio_socket *socket, text auth,
 		    void *context);
+	/*
+	 * Of socketio_admit_as: it is in, maybe again. NULL: its sockets are
+	 * not recovered. Before that, whether what it was can be taken up;
+	 * false, and no track was taken: it begins anew.
+	 */
+	void	(*on_admitted)(void *application, bool is_recovered);
+	bool	(*on_past)(void *application,
+		    const struct socketio_past *past);
 	/* No such event; or not with such arguments. May be NULL. */
 	void	(*on_unknown)(struct socketio_call *call);
 	void	(*on_misfit)(struct socketio_call *call);
@@ -144,6 +166,11 @@ void	socketio_set_application(struct socketio_socket *socket,
 	    void *application);
 void	*socketio_application(const struct socketio_socket *socket);
 void	socketio_admit(struct socketio_socket *socket);
+/*
+ * The same where it may be recovered: now or later. who: whose it is, and
+ * nobody else is it again.
+ */
+void	socketio_admit_as(struct socketio_socket *socket, text who);
 /* data: JSON, or at NULL. */
 void	socketio_refuse(struct socketio_socket *socket, text message,
 	    text data);
@@ -271,5 +298,46 @@ void	socketio_all_leave(struct socketio *socketio,
 	    const struct socketio_target *target, text room);
 void	socketio_all_disconnect(struct socketio *socketio,
 	    const struct socketio_target *target, bool has_to_close);
+
+/* --- recovery ---------------------------------------------------------- */
+
+/*
+ * What of a socket is kept beyond its worker: the streams that it follows,
+ * each with a track, and something of the application's. The client is told
+ * that it follows one once that is kept, and that it does so no more once
+ * that is.
+ *
+ *	socketio_track ──> on_kept ──> hub_join from its cursor
+ *	each event: socketio_track_set, then it is sent with the offset
+ *	socketio_track_end, socketio_keep ──> the client is told
+ */
+
+/* Whether any of this has an effect; no: nothing here may be called. */
+bool	socketio_is_kept(const struct socketio_socket *socket);
+
+enum socketio_keeping {
+	SOCKETIO_KEPT,
+	SOCKETIO_NO_STREAM,
+	SOCKETIO_NOT_KEPT	/* as far as is known */
+};
+
+/* From a cursor; none: from now. on_kept comes once, or never after its end. */
+struct socketio_track *socketio_track(struct socketio_socket *socket,
+	    text stream, const struct cursor *cursor,
+	    void (*on_kept)(void *me, enum socketio_keeping kept), void *me);
+text	socketio_track_stream(const struct socketio_track *track);
+/* Where it is. It points into the track. */
+void	socketio_track_cursor(const struct socketio_track *track,
+	    struct cursor *cursor_out);
+/* The client was told up to there, or is by what is sent next. */
+void	socketio_track_set(struct socketio_track *track, text epoch,
+	    uint64_t seq);
+/* At NULL: nothing. */
+void	socketio_track_end(struct socketio_track **track);
+/* JSON, or empty. */
+void	socketio_keep_data(struct socketio_socket *socket, text data);
+/* Once all that was said above is kept, or cannot be any more. */
+void	socketio_keep(struct socketio_socket *socket,
+	    void (*on_kept)(void *me, bool is_kept), void *me);
 
 #endif

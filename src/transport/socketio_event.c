@@ -51,7 +51,9 @@ socketio_send_event(struct socketio_socket *socket, struct event *event,
 		owned->at = make(socket, event, form);
 		owned->give = give_message;
 	}
-	if (event->seq != 0)
+	if (event->seq != 0 && socket->keep != NULL)
+		socketio_send_tailed(socket, owned->at);
+	else if (event->seq != 0)
 		engineio_send(socket->client->engine, owned->at);
 	else
 		engineio_send_live(socket->client->engine, owned->at,

@@ -7,6 +7,10 @@
  *	socketio_event.c  what hubs tell, once for all
  *	socketio_room.c	  rooms, and who is meant by them
  *	socketio_gather.c asking all who are meant, and what they answer
+ *	socketio_keep.c	  what is kept of sockets
+ *	socketio_past.c	  being put back where they were
+ *	socketio_track.c  the streams that they follow, and offsets
+ *	socketio_about.c  what applications ask of sockets
  *	socketio_others.c what other workers and hosts are told, and tell
  *
  * Holds always:
@@ -18,9 +22,13 @@
 
 #include <uthash.h>
 
+#include "core/cursor.h"
+#include "plat/digest.h"
 #include "plat/timer.h"
 #include "transport/socketio.h"
 #include "transport/socketio_news.h"
+
+struct json_object;
 
 enum socketio_state {
 	SOCKETIO_WAITING, SOCKETIO_JOINED, SOCKETIO_GONE
@@ -70,7 +78,72 @@ struct socketio_socket {
 	struct socketio_member *members;
 	struct socketio_ask *asks;
 	struct socketio_debt *debts;
+	struct socketio_keep *keep;	/* NULL: it is not kept */
 	UT_hash_handle	 hh;		/* by sid */
+};
+
+/* In a stream: which number of which epoch. */
+struct socketio_point {
+	uint64_t	 seq;
+	uint8_t		 len;
+	char		 epoch[RING_EPOCH_MAX];
+};
+
+struct socketio_track {
+	struct socketio_keep *keep;	/* NULL: its socket has gone */
+	struct socketio_track *prev, *next;
+	int64_t		 nth;		/* to be followed */
+	enum cursor_kind has;		/* what is known of first */
+	bool		 is_kept;
+	struct socketio_point first;	/* where it began */
+	struct socketio_point told;
+	void		(*on_kept)(void *me, enum socketio_keeping kept);
+	void		*me;
+	size_t		 stream_len;
+	char		 stream[];
+};
+
+/* Somebody who waits for a change to be kept. */
+struct socketio_wait {
+	struct socketio_wait *prev, *next;
+	uint64_t	 change;
+	void		(*on_kept)(void *me, bool is_kept);
+	void		*me;
+};
+
+enum socketio_keep_end { KEEP_LIVES, KEEP_LEAVES, KEEP_GOES, KEEP_IS_OVER };
+
+/* It outlives its socket until its end is known. */
+struct socketio_keep {
+	unsigned	 magic;
+#define SOCKETIO_KEEP_MAGIC 0x73696f6b
+	enum socketio_keep_end end;
+	struct socketio	*socketio;
+	struct socketio_socket *socket;	/* NULL: it has gone */
+	struct socketio_keep *prev, *next;
+	struct socketio_track *tracks;
+	int64_t		 next_nth;
+	int64_t		 asked_nth;	/* of what is on its way: below it */
+	uint64_t	 changes;	/* so many were made; of them were */
+	uint64_t	 asked;		/* asked to be kept, */
+	uint64_t	 kept;		/* and are */
+	struct socketio_wait *waits;
+	struct timer	 again;
+	bool		 is_asking;
+	bool		 is_at_work;	/* its callbacks are called */
+	bool		 comes_back;	/* with a pid that he shows */
+	bool		 has_offset;
+	bool		 has_tail;
+	int64_t		 claim;		/* 0: nothing is to be kept yet */
+	int32_t		 tenant;
+	text		 nsp;
+	char		 sid[SOCKETIO_SID_LEN];
+	char		 pid[SOCKETIO_SID_LEN];
+	char		 hash[DIGEST_HEX_SIZE];
+	char		*who;
+	char		*data;
+	struct buf	 places;	/* of the offset, for SQL */
+	struct buf	 tail;		/* of all that is sent now */
 };
 
 struct socketio_client {
@@ -101,6 +174,8 @@ struct socketio {
 	uint64_t	 next_id;	/* of what is asked */
 	struct socketio_gather *gathers;	/* by id */
 	uint32_t	 mark;
+	struct socketio_keep *keeps;
+	struct timer	 beat;		/* of this process, as it keeps some */
 	/* With the others. */
 	uint64_t	 origin;	/* who says it: this process */
 	uint64_t	 said;
@@ -117,6 +192,53 @@ void	socketio_put(struct engineio *engine,
 /* Ends the writer. */
 void	socketio_send_writer(struct socketio_socket *socket,
 	    struct socketio_writer *writer, bool is_volatile);
+
+/* Another process has it now; its client's connection is old. */
+void	socketio_lose(struct socketio_socket *socket);
+/* A name of its own, which nobody guesses. */
+void	socketio_make_sid(char sid[SOCKETIO_SID_LEN]);
+
+/* socketio_past.c */
+/* auth: of CONNECT. Nothing is kept where that is off, or not to be. */
+void	socketio_keep_begin(struct socketio_socket *socket, text auth);
+/* With a NUL behind it. */
+char	*socketio_copy(text t);
+
+/* socketio_keep.c */
+#define SOCKETIO_HOLDER_SIZE 96
+/* This process. */
+void	socketio_holder(const struct service *service,
+	    char out[SOCKETIO_HOLDER_SIZE]);
+void	socketio_keep_ask(struct socketio_keep *keep, enum function function,
+	    const text *inputs, unsigned count,
+	    void (*on_answer)(void *, const struct db_answer *));
+/* What was answered, to be freed; NULL: nothing came of it. */
+struct json_object *socketio_keep_answer(const struct db_answer *answer);
+/* The next thing that is to be asked. It may be the end of it. */
+void	socketio_keep_go_on(struct socketio_keep *keep);
+/* Its socket goes, or is no more than the older of two. */
+void	socketio_keep_end(struct socketio_socket *socket,
+	    enum socketio_end why);
+/* Another process says that it has this sid, by that claim. */
+void	socketio_keep_taken(struct socketio_socket *socket, text claim);
+void	socketio_keep_changed(struct socketio_keep *keep);
+void	socketio_keeps_open(struct socketio *socketio);
+void	socketio_keeps_close(struct socketio *socketio);
+
+/* socketio_track.c */
+struct socketio_track *socketio_track_make(struct socketio_keep *keep,
+	    text stream, int64_t nth, const struct cursor *cursor);
+void	socketio_tracks_write(const struct socketio_keep *keep,
+	    struct buf *out);
+/* What the row says of one that was not kept before. false: nothing. */
+bool	socketio_track_read(struct socketio_track *track,
+	    struct json_object *rooms);
+text	socketio_keep_mark(const struct socketio_keep *keep);
+/* To one socket, with its offset where it has one. */
+void	socketio_put_tailed(struct socketio_socket *socket,
+	    const struct socketio_parts *parts);
+void	socketio_send_tailed(struct socketio_socket *socket,
+	    struct engineio_message *message);
 
 /* socketio_call.c */
 void	socketio_on_event(struct socketio_socket *socket,

@@ -97,7 +97,7 @@ socketio_news_read(text message, struct socketio_news *news)
 	text rest = message;
 	unsigned count;
 
-	if (rest.len == 0 || strchr("evjldcamrn", rest.at[0]) == NULL ||
+	if (rest.len == 0 || strchr("evjldctamrn", rest.at[0]) == NULL ||
 	    rest.at[0] == '\0')
 		return (false);
 	news->tenant = 0;

@@ -32,6 +32,8 @@ enum socketio_what {
 	SOCKETIO_LEAVE = 'l',
 	SOCKETIO_DISCONNECT_ALL = 'd',
 	SOCKETIO_CLOSE_ALL = 'c',
+	SOCKETIO_TAKEN = 't',		/* the room is a sid that another
+					   process has; argument: its claim */
 	/* Asking all; each has who asks, what, and two numbers. */
 	SOCKETIO_ASK_ALL = 'a',		/* as EMIT; milliseconds */
 	SOCKETIO_MEANT = 'm',		/* argument: the host; sockets that

@@ -270,7 +270,11 @@ walk_all(struct walk *walk,
 static void
 send_to(struct walk *walk, struct socketio_socket *socket)
 {
-	socketio_put(socket->client->engine, &walk->parts, walk->is_volatile);
+	if (socket->keep != NULL && !walk->is_volatile)
+		socketio_put_tailed(socket, &walk->parts);
+	else
+		socketio_put(socket->client->engine, &walk->parts,
+		    walk->is_volatile);
 }
 
 /* One room, and at most one socket less: false, and nothing is done. */
@@ -326,7 +330,8 @@ emit(struct walk *walk)
 
 	walk->is_volatile = news->what == SOCKETIO_EMIT_VOLATILE;
 	socketio_parts_read(news, &walk->parts);
-	if (!send_to_room(walk))
+	/* Where some are kept each is looked at. */
+	if (walk->socketio->keeps != NULL || !send_to_room(walk))
 		walk_all(walk, send_to);
 	socketio_parts_end(&walk->parts);
 }
@@ -375,6 +380,16 @@ change(struct walk *walk)
 	mem_free(walk->found);
 }
 
+static void
+hear_taken(const struct socketio *socketio, const struct socketio_news *news)
+{
+	struct socketio_socket *socket = news->rooms == 1 ?
+	    find_sid(socketio, news, news->texts[0]) : NULL;
+
+	if (socket != NULL)
+		socketio_keep_taken(socket, news->argument);
+}
+
 void
 socketio_do(struct socketio *socketio, const struct socketio_news *news)
 {
@@ -384,6 +399,9 @@ socketio_do(struct socketio *socketio, const struct socketio_news *news)
 	case SOCKETIO_EMIT:
 	case SOCKETIO_EMIT_VOLATILE:
 		emit(&walk);
+		break;
+	case SOCKETIO_TAKEN:
+		hear_taken(socketio, news);
 		break;
 	case SOCKETIO_ASK_ALL:
 	case SOCKETIO_MEANT:

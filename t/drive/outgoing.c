@@ -39,7 +39,7 @@ static struct ground ground = { .magic = GROUND_MAGIC };
 static struct fetcher *fetcher;
 static struct guard *guard;
 static struct fetch_request request = { .method = "GET",
-    .timeout_ms = 1000, .connect_timeout_ms = 1000, .max_answer = 2048 };
+    .timeout_ms = 20000, .connect_timeout_ms = 20000, .max_answer = 2048 };
 static unsigned at_work;
 static bool asks_twice;
 
@@ -135,7 +135,7 @@ take_option(struct conf *conf, char **words, bool *trusts_out)
 	if (value == NULL)
 		exit(EX_USAGE);
 	if (strcmp(name, "--timeout") == 0)
-		request.timeout_ms = atoi(value);
+		request.timeout_ms = request.connect_timeout_ms = atoi(value);
 	else if (strcmp(name, "--keep") == 0)
 		request.max_answer = (size_t)atoi(value);
 	else if (strcmp(name, "--post") == 0) {

@@ -6,13 +6,15 @@ SELECT plan(22);
 
 -- Tables that belong to no tenant. A table is here or has the policy.
 CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
-    'catalog_due', 'host', 'installation', 'monitor_holder', 'schema_version', 'secret',
-    'seed_games', 'seed_tickers', 'work'])::name AS name;
+    'catalog_due', 'host', 'installation', 'monitor_holder',
+    'recovery_holder', 'schema_version', 'secret', 'seed_games',
+    'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
 CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency', 'live_vote',
-    'monitor', 'session', 'session_game', 'stream', 'tenant', 'tenant_host', 'thread',
-    'ticket', 'token_revocation', 'turn', 'webhook', 'webhook_delivery', 'webhook_log',
-    'webhook_outbox', 'webhook_queue'])::name AS name;
+    'monitor', 'recovery', 'session', 'session_game', 'stream', 'tenant',
+    'tenant_host', 'thread', 'ticket', 'token_revocation', 'turn', 'webhook',
+    'webhook_delivery', 'webhook_log', 'webhook_outbox',
+    'webhook_queue'])::name AS name;
 CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'partyline'::regnamespace
     AND c.relkind IN ('r', 'p');
@@ -164,7 +166,8 @@ SELECT is_empty($$
 	    AND a.attname <> ALL (api.tenant_table_columns(o.relname))
 	    AND a.attname <> 'tenant_id'
 	    AND o.relname || '.' || a.attname NOT IN ('stream.epoch',
-		'tenant.id', 'tenant.slug', 'webhook_outbox.nth')
+		'stream.is_hooked', 'tenant.id', 'tenant.slug',
+		'webhook_outbox.nth')
 $$, 'with every column, but for whose it is and what is made anew');
 
 SELECT is_empty($$

@@ -2,7 +2,7 @@
 --
 -- What each role sees and may write, table by table, whatever it asks.
 
-SELECT plan(25);
+SELECT plan(26);
 
 SELECT is(status, 201, 'two tenants')
 FROM t.fleet($$api.tenant_add(t.ctx(NULL), 'other')$$) WHERE status > 0;
@@ -76,6 +76,10 @@ FROM unnest(ARRAY[1, 2]) n;
 INSERT INTO partyline.tabletop_chat SELECT n, 1, 1, 1, 'session', '1', '{}'
 FROM unnest(ARRAY[1, 2]) n;
 
+SELECT is(count(*), 2::bigint, 'sockets that can be recovered')
+FROM unnest(ARRAY[1, 2]) n, t.server(format('api.recovery_keep(t.ctx(%s), '
+    '''hash'', ''/live'', ''sid'', ''h 1.1'', 1, 1000, ''[]'', '''')', n));
+
 CREATE TEMP TABLE guarded AS
 SELECT c.relname::text AS name, c.oid,
     CASE c.relname WHEN 'tenant' THEN 'id' ELSE 'tenant_id' END AS tenant
@@ -121,7 +125,7 @@ SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
 	AND name NOT IN ('event', 'idempotency', 'live_vote', 'monitor',
-	    'session_game', 'stream',
+	    'recovery', 'session_game', 'stream',
 	    'tenant', 'tenant_host', 'thread', 'ticket',
 	    'token_revocation', 'turn', 'webhook',
 	    'webhook_delivery', 'webhook_log', 'webhook_outbox',

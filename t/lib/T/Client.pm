@@ -31,6 +31,7 @@ package T::Client;
 use strict;
 use warnings;
 use Exporter   'import';
+use IO::Select;
 use JSON::PP   ();
 use Test::More ();
 use T::Http;
@@ -143,6 +144,16 @@ sub hang_up {
 	return;
 }
 
+# Of a connection that is kept and where nothing is waited for, only its end
+# can be read: the server kept it no longer.
+sub leave_ended {
+	my ($self) = @_;
+
+	$self->hang_up if $self->{http} && !@{ $self->{waits} }
+	    && IO::Select->new($self->{http}->socket)->can_read(0);
+	return;
+}
+
 # Sends, and waits for nothing.
 sub ask {
 	my ($self, $method, $path, $body, %headers) = @_;
@@ -155,6 +166,7 @@ sub ask {
 	$headers{'Content-Length'} = length $text if defined $text;
 	$head .= "$_: $headers{$_}\r\n"
 	    for grep { defined $headers{$_} } sort keys %headers;
+	$self->leave_ended;
 	$self->http->send("$head\r\n" . ($text // ''));
 	push @{ $self->{waits} }, uc $method;
 	return;

@@ -12,7 +12,10 @@ package T::LiveSocket;
 #	is_deeply([$ann->numbers('session:17')], [42 .. 50]);
 #	are_same([$ann->events('session:17')], \@logged, 'all of it');
 #	is($ann->why, 'revoked');	its `closing`, once it is out
+#	ok($ann->come_back($two));	recovered: as the same, at any server
+#	ok(!$ann->come_back($two, offset => undef, pid => 'x' x 20));
 #
+# With recovered => 1 it is one that can be: pid, and the last offset.
 # enter takes what T::SocketIo->connect takes, and token (else one of an admin
 # is made; undef: none), name, role and since, of the lobby.
 
@@ -41,27 +44,67 @@ sub auth {
 sub connect {
 	my ($class, $server, %options) = @_;
 	my $auth = auth($server, \%options);
+	my $can_come_back = delete $options{recovered};
 	my $self = bless { client => T::SocketIo->connect($server, %options),
-		heard => [], next => 0, id => 0 }, $class;
+		heard => [], next => 0, id => 0, auth => $auth,
+		can_come_back => $can_come_back }, $class;
 
-	$self->{client}->say('0/live,' . $json->encode($auth));
 	return $self;
+}
+
+sub encoded { return $json->encode($_[0]) }
+
+sub is_let_in {
+	my ($self, $auth) = @_;
+	my $client = $self->{client};
+
+	if ($self->{can_come_back}) {
+		@$self{qw(sid pid)} = $client->enter_kept('/live', $auth);
+	} else {
+		$self->{sid} = $client->enter('/live', $auth);
+	}
+	return;
 }
 
 sub enter {
 	my ($class, @more) = @_;
 	my $self = $class->connect(@more);
-	my $said = $self->{client}->hears(qr/^[04]/) // 'nothing';
 
-	die "not let in: $said\n"
-	    if $said !~ /\A0\/live,\{"sid":"([\w-]{20})"\}\z/;
-	$self->{sid} = $1;
+	$self->is_let_in($json->encode($self->{auth}));
 	return $self;
+}
+
+# Once more, with what it has or what is given: whether it is the same.
+sub come_back {
+	my ($self, $server, %options) = @_;
+	my @was  = @$self{qw(sid pid)};
+	my %auth = (%{ $self->{auth} }, pid => $self->{pid},
+		offset => $self->{offset});
+
+	$auth{$_} = delete $options{$_}
+	    for grep { exists $options{$_} } qw(pid offset token);
+	delete $auth{$_} for grep { !defined $auth{$_} } keys %auth;
+	$self->{client} = T::SocketIo->connect($server, %options);
+	delete @$self{qw(is_out answers)};
+	$self->is_let_in($json->encode(\%auth));
+	die "half of it is the same: $self->{sid}, $self->{pid}\n"
+	    if ($was[0] eq $self->{sid}) != ($was[1] eq $self->{pid});
+	return $was[0] eq $self->{sid};
+}
+
+# Without a word, as where a network breaks.
+sub vanish {
+	my ($self) = @_;
+
+	delete $self->{client};
+	return;
 }
 
 sub refused {
 	my ($class, @more) = @_;
 	my $self = $class->connect(@more);
+
+	$self->{client}->say('0/live,' . $json->encode($self->{auth}));
 	my $said = $self->{client}->hears(qr/^[04]/) // '';
 
 	$self->leave;
@@ -80,8 +123,12 @@ sub listen {
 	my ($self, $seconds) = @_;
 	my $message = $self->{client}->hear($seconds) // return '';
 
-	if ($message =~ /\A2\/live,(\["([^"]+)",(.*)\])\z/s) {
-		push @{ $self->{heard} }, [$2, $3];
+	if ($message =~ /\A2\/live,\["([^"]+)",(.*)\]\z/s) {
+		my ($type, $data) = ($1, $2);
+
+		$self->{offset} = $1 if $self->{can_come_back}
+		    && $data =~ s/,"([0-9a-f]{8}(?: \d+:[\w-]+:\d+)*)"\z//;
+		push @{ $self->{heard} }, [$type, $data];
 	} elsif ($message =~ /\A3\/live,(\d+)(\[.*\])\z/s) {
 		$self->{answers}{$1} = [$json->decode($2)->[0],
 			scalar @{ $self->{heard} }];

@@ -6,6 +6,7 @@ package T::SocketIo;
 #
 #	my $c = T::SocketIo->connect($server, by => 'polling', worker => 2);
 #	$c->enter('/den', '{"token":"x"}');	the sid, or dies
+#	my ($sid, $pid) = $c->enter_kept('/den', '{"pid":"…"}');
 #	$c->say('2["a",1]');			a packet's text
 #	$c->say('51-["a",{"_placeholder":true,"num":0}]', 'bytes');
 #	is($c->hear, '2["b"]');			the next message,
@@ -133,6 +134,19 @@ sub enter {
 	my $said = $self->hears(qr/^[04]/) // 'nothing';
 
 	return $1 if $said =~ /\A0\Q$front\E\{"sid":"([\w-]{20})"\}\z/;
+	die "not let in: $said\n";
+}
+
+# The same where it can be recovered: sid and pid.
+sub enter_kept {
+	my ($self, $nsp, $auth) = @_;
+	my $front = $nsp eq '/' ? '' : "$nsp,";
+
+	$self->say("0$front" . ($auth // ''));
+	my $said = $self->hear // 'nothing';
+
+	return ($1, $2) if $said
+	    =~ /\A0\Q$front\E\{"sid":"([\w-]{20})","pid":"([\w-]{20})"\}\z/;
 	die "not let in: $said\n";
 }
 

@@ -11,6 +11,8 @@ package T::Tabletop;
 #	$player->emit('move', {…});
 #	is_deeply([$player->told('user-joined')], [{…}]);	arguments
 #	is_deeply([$player->events], [['move', {…}]]);	all until now
+#	my $player = $ann->player(recovered => 1);	it has a pid,
+#	ok($player->come_back($ann, $two));		and is the same again
 #
 # Holds always:
 #  1. What came while something else was waited for stays to be told, in
@@ -81,16 +83,33 @@ for my $method (qw(get delete)) {
 # Its socket, let in.
 sub player {
 	my ($self, %options) = @_;
+	my $recovered = delete $options{recovered};
 	my $socket = T::SocketIo->connect($self->{server}, headers => {
 		Cookie => $self->{cookie} }, %options);
+	my ($sid, $pid) = $recovered ? $socket->enter_kept('/')
+	    : $socket->enter('/');
 
-	return bless { socket => $socket, sid => $socket->enter('/'),
+	return bless { socket => $socket, sid => $sid, pid => $pid,
 		came => [], asked => 0 }, 'T::Tabletop::Player';
 }
 
 package T::Tabletop::Player;
 
 use T::Wait;
+
+# With what it has, or is given, at this server.
+sub come_back {
+	my ($self, $user, $server, %options) = @_;
+	my $sid  = $self->{sid};
+	my %auth = (pid => $self->{pid}, offset => $self->{offset});
+
+	delete $auth{offset} if !defined $auth{offset};
+	$self->{socket} = T::SocketIo->connect($server, headers => {
+		Cookie => $user->{cookie} }, %options);
+	@$self{qw(sid pid)} = $self->{socket}->enter_kept('/',
+		$json->encode(\%auth));
+	return $self->{sid} eq $sid;
+}
 
 sub emit {
 	my ($self, @what) = @_;
@@ -107,6 +126,8 @@ sub next {
 	    or return ['?', $message];
 
 	$payload = $json->decode($payload);
+	$self->{offset} = pop @$payload if $kind eq '2' && $self->{pid}
+	    && $payload->[-1] =~ /\A[0-9a-f]{8}(?: \d+:[\w-]+:\d+)*\z/;
 	return $kind eq '3' ? [\$id, @$payload] : $payload;
 }
 
