@@ -104,21 +104,33 @@ tabletop_tell_chat(struct tabletop *tabletop, int32_t tenant,
 	socketio_broadcast(tabletop->socketio, &target, &writer);
 }
 
+/* In the dialects of old, whoever did something with a token hears it, too. */
 static void
 tell_table(struct circle *circle, text type, text data)
 {
-	char name[TABLETOP_ROOM_SIZE];
-	text room = tabletop_room(circle->id, DIALECT_NONE, name);
-	text except = sender_of(data);
+	char names[DIALECT_NEW + 1][TABLETOP_ROOM_SIZE];
+	text rooms[DIALECT_NEW + 1], except = sender_of(data);
+	bool is_token = text_begins(type, TEXT("token:"));
+	struct socketio_target target = { .tenant = circle->tenant,
+	    .nsp = TEXT("/"), .except = &except,
+	    .except_count = except.at != NULL, .is_local = true };
 	struct socketio_writer writer;
 
+	for (enum dialect d = DIALECT_NONE; d <= DIALECT_NEW; d++)
+		rooms[d] = tabletop_room(circle->id, d, names[d]);
 	begin(circle->tabletop, type, &writer);
 	socketio_write_carried(&writer, data, NULL);
-	socketio_broadcast(circle->tabletop->socketio,
-	    &(struct socketio_target){ .tenant = circle->tenant,
-	    .nsp = TEXT("/"), .rooms = &room, .rooms_count = 1,
-	    .except = &except, .except_count = except.at != NULL,
-	    .is_local = true }, &writer);
+	target.rooms = &rooms[is_token ? DIALECT_OWNER : DIALECT_NONE];
+	target.rooms_count = 1;
+	socketio_broadcast(circle->tabletop->socketio, &target, &writer);
+	if (!is_token)
+		return;
+	begin(circle->tabletop, type, &writer);
+	socketio_write_carried(&writer, data, NULL);
+	target.rooms = &rooms[DIALECT_CODE];
+	target.rooms_count = 2;
+	target.except_count = 0;
+	socketio_broadcast(circle->tabletop->socketio, &target, &writer);
 }
 
 static bool
@@ -184,7 +196,7 @@ end_login(struct player *player, text login)
 
 /*
  * As his dialect has it. What he did himself he is not told, but for tokens
- * where he hears of those with the answer: that went with his connection.
+ * in the dialects of old.
  */
 static void
 tell_player(struct player *player, text type, text data, bool is_chat)

@@ -88,7 +88,20 @@ fail(struct ask *ask, enum err err)
 	ask_refuse(ask, words);
 }
 
-/* Who speaks these dialects hears of his own, too. */
+/* Then he hears of it as all others do, and in their order. */
+static bool
+is_at(const struct player *player, text stream)
+{
+	char name[48];
+
+	if (player->table.circle == NULL)
+		return (false);
+	snprintf(name, sizeof name, "table:%" PRId64,
+	    player->table.circle->id);
+	return (text_is(stream, text_of(name)));
+}
+
+/* Who speaks these dialects hears of his own, wherever he sits. */
 static void
 tell_sender(const struct ask *ask, const struct db_answer *answer)
 {
@@ -103,7 +116,8 @@ tell_sender(const struct ask *ask, const struct db_answer *answer)
 		return;
 	for (unsigned i = 0; i < db_rows(answer); i++)
 		if (call_row_read(answer, i, &row) && row.is_event &&
-		    json_in_raw(row.body, TEXT("data"), &data)) {
+		    !is_at(player, row.stream) && json_in_raw(row.body,
+		    TEXT("data"), &data)) {
 			socketio_event(player->socket, text_of(kind->event),
 			    &writer);
 			socketio_write_carried(&writer, data, NULL);

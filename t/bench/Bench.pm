@@ -98,9 +98,9 @@ sub said {
 
 sub wait_for {
 	my ($what, $is_there, $log) = @_;
-	my $until = time + 60;
+	my $until = time + 120;
 	until ($is_there->()) {
-		die "$what did not come within 60 s\n",
+		die "$what did not come within 120 s\n",
 		  $log ? said($log) : ''
 		  if time > $until;
 		sleep 0.02;

@@ -12,6 +12,8 @@ const { Server } = require('socket.io');
 const { login, mayWrite } = require('./common.js');
 
 const server = http.createServer(onRequest);
+// Publishers may be silent for a while.
+server.keepAliveTimeout = 600000;
 const io = new Server(server, { serveClient: false,
     perMessageDeflate: false });
 

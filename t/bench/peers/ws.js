@@ -9,6 +9,9 @@ const { login, mayWrite } = require('./common.js');
 const server = http.createServer(onRequest);
 const tell = require('./live.js')(server);
 
+// Publishers may be silent for a while.
+server.keepAliveTimeout = 600000;
+
 function onRequest(request, response) {
 	const parts = [];
 	request.on('data', (part) => parts.push(part));
