@@ -47,6 +47,7 @@ libpartyline_a_SOURCES += src/plat/ring.c src/plat/ring.h
 libpartyline_a_SOURCES += src/plat/segment.c src/plat/segment.h
 libpartyline_a_SOURCES += src/plat/segment_quota.c
 libpartyline_a_SOURCES += src/plat/share.c src/plat/share.h
+libpartyline_a_SOURCES += src/plat/slide.c src/plat/slide.h
 libpartyline_a_SOURCES += src/plat/sock.c src/plat/sock.h src/plat/sock_inside.h
 libpartyline_a_SOURCES += src/plat/sock_h2o.c
 libpartyline_a_SOURCES += src/plat/sock_queue.c

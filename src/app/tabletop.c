@@ -16,7 +16,7 @@
 #include "core/users.h"
 #include "plat/failures.h"
 #include "plat/loop.h"
-#include "plat/rates.h"
+#include "plat/slide.h"
 
 text
 tabletop_copy(text t)
@@ -265,15 +265,13 @@ bool
 player_may(struct player *player, const char *what, int64_t most)
 {
 	uint64_t number = 0xcbf29ce484222325, who;
-	int64_t reset_s;
 	char name[64];
 
 	snprintf(name, sizeof name, "%s %" PRId64, what, player->user);
 	for (const char *at = name; *at != '\0'; at++)
 		number = (number ^ (unsigned char)*at) * 0x100000001b3;
 	who = failures_who(number, player->tenant);
-	return (rates_count(RATE_CALLER, who != 0 ? who : 1, most,
-	    clock_ms() / 1000, &reset_s));
+	return (slide_count(who != 0 ? who : 1, most, clock_ms() / 1000));
 }
 
 /* --- coming and going -------------------------------------------------- */
