@@ -296,15 +296,6 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.tabletop_join(ctx api.ctx, wanted bigint)
-RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
-BEGIN
-	PERFORM api.enter(ctx);
-	RETURN NEXT api.reply(200, api.tabletop_session_body(
-	    api.tabletop_session_see(ctx, api.tabletop_caller(ctx), wanted)));
-END
-$$;
-
 -- Whether he may do that, without doing it; or the refusal.
 CREATE FUNCTION api.tabletop_validate(ctx api.ctx, session bigint,
     action text, encounter bigint, token bigint, place jsonb)

@@ -42,6 +42,7 @@ SELECT name, place, left_out FROM (VALUES
     ('tabletop_chat', 35, NULL),
     ('tabletop_login', NULL, 'its cookie is signed with a key of this '
 	'installation'),
+    ('tabletop_seat', NULL, 'a socket of this installation'),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;

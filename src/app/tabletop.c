@@ -283,6 +283,7 @@ read_profile(struct player *player, text body)
 	text name;
 	bool is_good = profile != NULL &&
 	    json_in_int(profile, "id", &player->user) &&
+	    json_in_bool(profile, "isAdmin", &player->is_admin) &&
 	    json_in_text(profile, "name", &name);
 
 	if (is_good)
@@ -354,7 +355,7 @@ on_close(void *application, enum socketio_end why)
 	player_leave(player);
 	seat_leave(&player->coming);
 	seat_leave(&player->self);
-	player->joining = NULL;
+	player->joining = player->at_work = NULL;
 	DL_FOREACH_SAFE(player->asks, ask, next) {
 		DL_DELETE(player->asks, ask);
 		ask->player = NULL;
@@ -470,6 +471,7 @@ tabletop_destroy(struct tabletop **given)
 	object_check(tabletop, TABLETOP_MAGIC);
 	loop_leave_turns_end(tabletop->service->loop, tabletop);
 	free_old(tabletop);
+	seats_free(tabletop);
 	must(tabletop->circles == NULL);
 	object_free(&tabletop);
 }

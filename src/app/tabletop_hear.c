@@ -121,7 +121,65 @@ tell_table(struct circle *circle, text type, text data)
 	    .is_local = true }, &writer);
 }
 
-/* Whoever is removed leaves, or does not come in after all. */
+/* In each dialect by its own word, but to him. */
+static void
+tell_presence(struct circle *circle, bool has_left, text data)
+{
+	static const char *const words[][2] = {
+		[DIALECT_OWNER] = { "user-joined", "user-left" },
+		[DIALECT_CODE] = { "userJoinedSession", "userLeftSession" },
+		[DIALECT_NEW] = { "gameSession:joined", "gameSession:left" },
+	};
+	char name[TABLETOP_ROOM_SIZE];
+	text room, except = sender_of(data);
+	const struct socketio_target target = { .tenant = circle->tenant,
+	    .nsp = TEXT("/"), .rooms = &room, .rooms_count = 1,
+	    .except = &except, .except_count = except.at != NULL,
+	    .is_local = true };
+	struct socketio_writer writer;
+
+	for (enum dialect d = DIALECT_OWNER; d <= DIALECT_NEW; d++) {
+		room = tabletop_room(circle->id, d, name);
+		begin(circle->tabletop, text_of(words[d][has_left]),
+		    &writer);
+		socketio_write_carried(&writer, data, NULL);
+		socketio_broadcast(circle->tabletop->socketio, &target,
+		    &writer);
+	}
+}
+
+/* Somebody is said to have left who sits here. */
+static void
+look_for(struct circle *circle, text sid)
+{
+	struct seat *seat, *next;
+
+	DL_FOREACH_SAFE(circle->seats, seat, next) {
+		struct player *player = seat->player;
+
+		if (seat->circle == circle && seat == &player->table &&
+		    text_is(socketio_sid(player->socket), sid)) {
+			seat_take_back(player);
+			return;
+		}
+	}
+}
+
+/* He leaves, or does not come in after all. */
+static void
+throw_out(struct seat *seat)
+{
+	struct player *player = seat->player;
+
+	if (seat == &player->coming) {
+		join_give_up(player, error_rows[ERR_tabletop_denied].words);
+		return;
+	}
+	player_error(player, player->dialect,
+	    error_rows[ERR_tabletop_denied].words);
+	player_leave(player);
+}
+
 static void
 remove_member(struct circle *circle, text data)
 {
@@ -130,35 +188,73 @@ remove_member(struct circle *circle, text data)
 	int64_t user;
 
 	if (!json_in_raw(data, TEXT("userId"), &raw) ||
-	    !text_to_int64(raw, 1, INT64_MAX, &user))
+	    !text_to_int64(raw, 1, INT64_MAX, &user) ||
+	    user == circle->master)
 		return;
-	DL_FOREACH_SAFE(circle->seats, seat, next) {
-		struct player *player = seat->player;
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && seat->player->user == user &&
+		    !seat->player->is_admin)
+			throw_out(seat);
+}
 
-		if (seat->circle != circle || player->user != user)
-			continue;
-		if (seat == &player->coming)
-			join_give_up(player,
-			    error_rows[ERR_tabletop_denied].words);
-		else {
-			player_error(player, player->dialect,
-			    error_rows[ERR_tabletop_denied].words);
-			player_leave(player);
-		}
-	}
+static bool
+has_number(struct json_object *array, int64_t wanted)
+{
+	int64_t number;
+	size_t count;
+
+	if (!json_in_as_array(array, &count))
+		return (false);
+	for (size_t i = 0; i < count; i++)
+		if (json_in_as_int(json_in_element(array, i), &number) &&
+		    number == wanted)
+			return (true);
+	return (false);
+}
+
+/* Of a session as it is now: whoever has no place in it any more leaves. */
+static void
+take_session(struct circle *circle, text session)
+{
+	struct json_object *json = json_in_read(session);
+	struct seat *seat, *next;
+
+	if (json == NULL)
+		return;
+	if (!json_in_int(json, "gameMasterId", &circle->master))
+		circle->master = 0;
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && !seat->player->is_admin &&
+		    seat->player->user != circle->master &&
+		    !has_number(json_in_member(json, "participantIds"),
+		    seat->player->user))
+			throw_out(seat);
+	json_in_free(&json);
 }
 
 static void
 hear_table(struct circle *circle, text type, text data)
 {
+	bool has_left = text_is(type, TEXT("user-left"));
+	text session;
+
 	if (text_is(type, TEXT("chat-message"))) {
 		tabletop_tell_chat(circle->tabletop, circle->tenant,
 		    circle->id, TEXT_NONE, data, true);
 		return;
 	}
+	if (has_left || text_is(type, TEXT("user-joined"))) {
+		tell_presence(circle, has_left, data);
+		if (has_left)
+			look_for(circle, sender_of(data));
+		return;
+	}
 	tell_table(circle, type, data);
 	if (text_is(type, TEXT("member-removed")))
 		remove_member(circle, data);
+	else if (text_is(type, TEXT("session-updated")) &&
+	    json_in_raw(data, TEXT("session"), &session))
+		take_session(circle, session);
 }
 
 static void
@@ -259,6 +355,7 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 	    "\"session\":%.*s}", circle->id, TEXT_ARGS(state));
 	tell_table(circle, TEXT("session-updated"), buf_text(&data));
 	buf_fini(&data);
+	take_session(circle, state);
 }
 
 /* The session is no more; or the log cannot be asked, and he joins again. */

@@ -5,6 +5,7 @@
  *	tabletop.c	 players: who comes in, asks of SQL, answers
  *	tabletop_hear.c	 streams, and what those tell
  *	tabletop_join.c	 joining and leaving
+ *	tabletop_seat.c	 what the database knows of that
  *	tabletop_chat.c	 what is said
  *	tabletop_token.c tokens, and whether something may be done
  *	tabletop_dice.c	 dice, and what is only shown
@@ -12,6 +13,8 @@
  * Holds always:
  *  1. A player is in at most one session, and about to join at most one.
  *  2. An ask is answered or dropped once; its player may have gone by then.
+ *  3. A player asks for one seat at a time. Who is in a session has its row,
+ *     or is about to take it back.
  */
 #ifndef APP_TABLETOP_INSIDE_H
 #define APP_TABLETOP_INSIDE_H
@@ -23,6 +26,7 @@
 #include "core/hub.h"
 #include "plat/digest.h"
 
+struct given;
 struct json_object;
 struct player;
 struct tenant;
@@ -37,6 +41,7 @@ struct circle {
 	struct circle	*next;		/* of those to be freed */
 	int32_t		 tenant;
 	int64_t		 id;
+	int64_t		 master;	/* who leads it; 0: not known */
 	bool		 is_table;
 	bool		 is_ready;	/* its stream is followed */
 	UT_hash_handle	 hh;
@@ -68,6 +73,7 @@ struct ask {
 	const char	*what;
 	int64_t		 session;
 	int64_t		 encounter;
+	int64_t		 visit;
 	enum dialect	 dialect;
 	text		 kept;		/* its own memory */
 	text		 actor;		/* the same */
@@ -81,10 +87,15 @@ struct player {
 	struct player	*next;		/* of those to be freed */
 	struct ask	*asks;
 	struct ask	*joining;	/* the ask that has the seat `coming` */
+	struct ask	*at_work;	/* the one that SQL works on */
+	int64_t		 visit;		/* the last one that was asked for */
+	int64_t		 table_visit;	/* that of where he is */
+	bool		 has_to_take_back;
 	int32_t		 tenant;
 	int64_t		 user;
 	text		 name;		/* its own memory */
 	bool		 is_in;
+	bool		 is_admin;
 	enum dialect	 dialect;
 	text		 actor;		/* whom he plays; its own memory */
 	struct seat	 self;		/* user:<id> */
@@ -101,6 +112,7 @@ struct tabletop {
 	struct circle	*circles;
 	struct circle	*old_circles;
 	struct player	*old_players;
+	struct given	*given;
 };
 
 /* --- tabletop.c --- */
@@ -137,7 +149,7 @@ bool	tabletop_id(struct json_object *object, const char *name,
 	    int64_t *id_out);
 bool	tabletop_raw_id(text argument, int64_t *id_out);
 
-/* Within a minute, by all sockets of a user. */
+/* In any minute, by all sockets of a user on this host. */
 bool	player_may(struct player *player, const char *what, int64_t most);
 /* One event more of the tenant, with so many bytes; else why not. */
 enum err ask_take(struct ask *ask, int64_t bytes);
@@ -167,8 +179,19 @@ void	on_leave(struct socketio_call *call);
 /* The stream of where somebody is about to be is followed; or is not. */
 void	join_go_on(struct player *player);
 void	join_give_up(struct player *player, text words);
-/* Tells the others; from a session that he is in. */
+/* From a session that he may be in; the others are told. */
 void	player_leave(struct player *player);
+
+/* --- tabletop_seat.c --- */
+
+/* By an ask with session, visit, actor, and the sid as what is kept. */
+void	seat_ask(struct ask *ask);
+/* The row goes, and the others are told, sooner or later. */
+void	seat_give(struct tabletop *tabletop, int32_t tenant, text sid,
+	    int64_t session, int64_t visit);
+/* It may be gone though he is there. */
+void	seat_take_back(struct player *player);
+void	seats_free(struct tabletop *tabletop);
 
 /* --- the others --- */
 

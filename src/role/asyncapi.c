@@ -371,24 +371,44 @@ write_operations(struct json_out *json)
 	json_object_end(json);
 }
 
-/* "custom.<name>", "session:<id>", or what stands there. */
+/* Both kinds begin with letters and a sign. */
+static void
+add_pattern(struct buf *pattern, text word)
+{
+	const char *open = memchr(word.at, '<', word.len);
+	text kind = text_from(open, word.len - (size_t)(open - word.at));
+
+	buf_printf(pattern, "^%.*s[%c]%s$", (int)(open - word.at - 1),
+	    word.at, open[-1], text_is(kind, TEXT("<id>")) ? "[1-9]\\d*" :
+	    "[A-Za-z0-9._-]+");
+}
+
+/*
+ * "custom.<name>", "session:<id>", or what stands there. Of several that have
+ * commas between, each has a pattern.
+ */
 static void
 write_word(struct json_out *json, const char *word)
 {
-	const char *open = strchr(word, '<');
-	char pattern[96];
+	text rest = text_of(word), one;
+	struct buf pattern;
 
 	json_object_begin(json);
-	if (open == NULL)
+	if (strchr(word, '<') == NULL)
 		openapi_say(json, "const", word);
 	else {
+		buf_init(&pattern, BUF_NO_LIMIT);
+		while (text_next_word(&rest, &one)) {
+			if (pattern.len > 0)
+				buf_add_char(&pattern, '|');
+			if (one.at[one.len - 1] == ',')
+				one.len--;
+			add_pattern(&pattern, one);
+		}
 		openapi_say(json, "type", "string");
-		/* Both kinds begin with letters and a sign. */
-		snprintf(pattern, sizeof pattern, "^%.*s[%c]%s$",
-		    (int)(open - word - 1), word, open[-1],
-		    strcmp(open, "<id>") == 0 ? "[1-9]\\d*" :
-		    "[A-Za-z0-9._-]+");
-		openapi_say(json, "pattern", pattern);
+		json_key(json, "pattern");
+		json_text(json, buf_text(&pattern));
+		buf_fini(&pattern);
 	}
 	json_object_end(json);
 }
