@@ -119,6 +119,15 @@ player_error(struct player *player, enum dialect dialect, text words)
 }
 
 void
+player_break_off(struct player *player)
+{
+	struct engineio *engine = socketio_engine(player->socket);
+
+	if (engine != NULL)
+		engineio_close(engine, ENGINEIO_FORCED_CLOSE);
+}
+
+void
 call_fail(struct socketio_call *call, text words)
 {
 	struct player *player = object_cast(struct player, PLAYER_MAGIC,

@@ -380,7 +380,7 @@ on_ended(struct subscription *sub, enum hub_end why)
 			    TEXT("Game session not found"));
 			player_leave(player);
 		} else
-			socketio_disconnect(player->socket, true);
+			player_break_off(player);
 	}
 }
 

@@ -139,6 +139,8 @@ void	ask_end(struct ask **ask);
 bool	call_refuse(struct socketio_call *call, text words);
 /* error, in a dialect. */
 void	player_error(struct player *player, enum dialect dialect, text words);
+/* Its connection; clients come back by themselves, and join. */
+void	player_break_off(struct player *player);
 /* By the answer where one is wanted, else as error. */
 void	call_fail(struct socketio_call *call, text words);
 

@@ -171,7 +171,7 @@ on_back(struct ask *ask, text body, enum err err,
 		player_error(player, player->dialect, error_rows[err].words);
 		player_leave(player);
 	} else if (is_there && err != ERR_none)
-		socketio_disconnect(player->socket, true);
+		player_break_off(player);
 	ask_end(&ask);
 	if (player != NULL)
 		join_go_on(player);
