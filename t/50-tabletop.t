@@ -285,6 +285,23 @@ subtest 'tokens' => sub {
 		errors => [] }, 'what he may');
 	is_deeply($valid->($b, 'token:delete'), { valid => JSON::PP::false,
 		errors => ['Access denied'] }, 'what he may not');
+	my %whole = (name => 'Elf', position => { x => 1, y => 1 });
+	my $may = sub {
+		my ($action, %given) = @_;
+
+		return $a->ask('validate-action', { %at, tokenId => $token,
+			action => $action, %given })->{data}{errors}[0] // '';
+	};
+	is($may->('token:create', tokenData => { %whole }), '', 'to make');
+	is($may->('token:create', tokenData => { %whole, size => 'flat' }),
+		'Invalid token', 'as the operation has it');
+	is($may->('token:create', tokenData => { %whole, position => {} }),
+		'Invalid position', 'all of it');
+	is($may->('token:create'), 'Invalid token', 'nothing');
+	is($may->('token:update', updates => { name => 'Elf' }), '',
+		'to change');
+	is($may->('token:update', updates => { name => 7 }), 'Invalid token',
+		'as the operation has that');
 	is_deeply($valid->($c, 'attack')->{errors},
 		['Access denied: not in session'], 'nor anybody else');
 	is($ann->get("/api/tabletop/encounters/$cave/tokens")->{json}[0]
