@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Joining: the session's stream is followed first, then SQL says whether he
- * may, and tells the others; so that whatever happens after the answer is heard, and a membership
- * that ends meanwhile is not overlooked.
+ * may, and tells the others; so that whatever happens after the answer is
+ * heard, and a membership that ends meanwhile is not overlooked.
  *
  *	     on_join	     join_go_on		on_seat
  *	out ────────> waits ────────────> asks ────────────> in
