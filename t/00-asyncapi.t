@@ -98,10 +98,15 @@ subtest 'what it refers to is there' => sub {
 };
 
 subtest 'each row is there' => sub {
+	my %is_live = map { $_->{name} => scalar $_->{stream}
+		    =~ /^(?:lobby|session:<id>)$/ } @events;
 	is_deeply([sort keys %{ $live->{messages} }],
 		[sort +(map { $_->{name} } @messages),
-			map { "event_$_->{name}" } @events],
+			map { "event_$_" } grep { $is_live{$_} } keys %is_live],
 		'messages and events');
+	is_deeply([sort keys %{ $document->{channels}{socketio}{messages} }],
+		[sort map { "event_$_" } grep { !$is_live{$_} } keys %is_live],
+		'and those that only Socket.IO carries');
 	for my $row (@messages) {
 		my $operation = $document->{operations}{ $row->{name} };
 

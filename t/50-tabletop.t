@@ -10,6 +10,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use T::AsyncApi;
 use T::Client;
 use T::Server;
 use T::SocketIo;
@@ -60,7 +61,7 @@ subtest 'who is let in' => sub {
 	like($enter->("a=b; $good; c=d"), qr/\A[\w-]{20}\z/, 'among others');
 	like($enter->($good =~ s/=s:/=s%3A/r), qr/\A[\w-]{20}\z/,
 		'written as others write it');
-	like($enter->(undef), $refused, 'none');
+	like($enter->(undef), qr/\A[\w-]{20}\z/, 'none: it is a thread\'s');
 	like($enter->($_), $refused, $_) for 'connect.sid=',
 	    'connect.sid=s:x.y', $good =~ s/.\z/_/r,
 	    $good =~ s/=s:(.)/'=s:' . ($1 eq 'A' ? 'B' : 'A')/er,
@@ -72,6 +73,12 @@ subtest 'who is let in' => sub {
 	my $answer = $engine->get;
 	is("$answer->{status} $answer->{body}",
 		'403 {"code":4,"message":"Forbidden"}', 'not from others');
+	my $nobody = bless { socket => T::SocketIo->connect($server),
+		came => [], asked => 0 }, 'T::Tabletop::Player';
+	$nobody->{socket}->enter('/');
+	is_deeply($nobody->ask($_, {}), refusal('Authentication required'),
+		"which may not say $_") for qw(join-session chat-message
+		token:move roll get-user-data validate-action);
 	my $gone = T::Tabletop::make($server, 'Gone');
 	$gone->post('/api/tabletop/logout');
 	like($enter->($gone->{cookie}), $refused, 'who has logged out');
@@ -88,7 +95,8 @@ subtest 'who may join' => sub {
 	is($b->ask('join-session', "$den")->{success}, JSON::PP::true,
 		'a participant, and an id as a text');
 	is_deeply($a->told('user-joined'), { userId => $bert->{id}, name =>
-		'Bert', sessionId => $den }, 'the others are told');
+		'Bert', sessionId => $den, socket => $b->{sid} },
+		'the others are told');
 	is_deeply($c->ask('join-session', $den), refusal('Access denied: not'
 		. ' a participant in this session'), 'nobody else');
 	is_deeply($c->ask('join-session', $_),
@@ -126,12 +134,13 @@ subtest 'three dialects, one session at a time' => sub {
 		ok($b->ask($row->[0], $id, 'actor-1')->{success}, $row->[0]);
 		is_deeply($players[$_]->told($of[$_][1]), { userId =>
 			$bert->{id}, name => 'Bert', sessionId => $id,
-			actorId => 'actor-1' }, $of[$_][1]) for 0 .. 2;
+			actorId => 'actor-1', socket => $b->{sid} },
+			$of[$_][1]) for 0 .. 2;
 		$b->emit($row->[3], $id);
 		is_deeply($players[$_]->told($of[$_][2]), { userId =>
 			$bert->{id}, name => 'Bert', sessionId => $id,
-			actorIds => ['actor-1'], characterNames => [] },
-			$of[$_][2]) for 0 .. 2;
+			actorIds => ['actor-1'], characterNames => [],
+			socket => $b->{sid} }, $of[$_][2]) for 0 .. 2;
 		is_deeply([$b->events], [], 'he himself is not told');
 	}
 	my $b = $bert->player;
@@ -276,6 +285,23 @@ subtest 'tokens' => sub {
 		errors => [] }, 'what he may');
 	is_deeply($valid->($b, 'token:delete'), { valid => JSON::PP::false,
 		errors => ['Access denied'] }, 'what he may not');
+	my %whole = (name => 'Elf', position => { x => 1, y => 1 });
+	my $may = sub {
+		my ($action, %given) = @_;
+
+		return $a->ask('validate-action', { %at, tokenId => $token,
+			action => $action, %given })->{data}{errors}[0] // '';
+	};
+	is($may->('token:create', tokenData => { %whole }), '', 'to make');
+	is($may->('token:create', tokenData => { %whole, size => 'flat' }),
+		'Invalid token', 'as the operation has it');
+	is($may->('token:create', tokenData => { %whole, position => {} }),
+		'Invalid position', 'all of it');
+	is($may->('token:create'), 'Invalid token', 'nothing');
+	is($may->('token:update', updates => { name => 'Elf' }), '',
+		'to change');
+	is($may->('token:update', updates => { name => 7 }), 'Invalid token',
+		'as the operation has that');
 	is_deeply($valid->($c, 'attack')->{errors},
 		['Access denied: not in session'], 'nor anybody else');
 	is($ann->get("/api/tabletop/encounters/$cave/tokens")->{json}[0]
@@ -396,6 +422,14 @@ subtest 'rights that end' => sub {
 	ok($a->{socket}->is_over, 'is cut off');
 	$ann->login;
 	ok($ann->player->ask('join-session', $den)->{success}, 'and back');
+};
+
+subtest 'what is stored is as it is described' => sub {
+	my @events = split /\n/, $server->db->query("SELECT payload
+		FROM partyline.event WHERE stream ~ '^(table|user):'");
+
+	T::AsyncApi::received($_) for @events;
+	cmp_ok(scalar @events, '>', 50, 'all of it');
 };
 
 unlike($server->log_text, qr/"level":"error"/, 'nothing is amiss');

@@ -419,6 +419,24 @@ subtest 'a killed worker' => sub {
 	ok((wait_until { ($server->worker_pid(1) // 0) > 0 }), 'it is back');
 };
 
+# A client that polls, and asks for nothing at the moment.
+subtest 'what was queued in a killed worker' => sub {
+	my $socket = socket_of($server, worker => 1, by => 'polling');
+	my $told = $server->count('thread_events');
+
+	register($socket, 'queued');
+	ask($server, 'queued', 'one two');
+	is(words($socket, 2), 'one two', 'it is told');
+	ask($server, 'queued', 'three four');
+	ok((wait_until { $server->count('thread_events') >= $told + 4 }),
+		'and there is more for it');
+	kill KILL => $server->worker_pid(1);
+	$socket = socket_of($server, worker => 2);
+	register($socket, 'queued');
+	is(words($socket, 2), 'three four', 'which comes elsewhere');
+	ok((wait_until { ($server->worker_pid(1) // 0) > 0 }), 'it is back');
+};
+
 subtest 'a stopped server' => sub {
 	my $db = $server->db;
 

@@ -348,6 +348,8 @@ BEGIN
 	    - octet_length(concat(old.name, old.description)));
 	RETURN NEXT api.emit(ctx, 'table:' || wanted, 'session-updated',
 	    '{"sessionId":' || wanted || ',"session":' || body || '}');
+	RETURN QUERY SELECT * FROM unnest(api.tabletop_seats_clear(ctx,
+	    wanted));
 END
 $$;
 
@@ -420,6 +422,8 @@ BEGIN
 	RETURN NEXT api.reply(200, api.tabletop_session_text(ctx, wanted));
 	RETURN NEXT api.emit(ctx, 'table:' || wanted, 'member-removed',
 	    format('{"sessionId":%s,"userId":%s}', wanted, who));
+	RETURN QUERY SELECT * FROM unnest(api.tabletop_seats_clear(ctx,
+	    wanted));
 END
 $$;
 

@@ -296,32 +296,33 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION api.tabletop_join(ctx api.ctx, wanted bigint)
-RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
-BEGIN
-	PERFORM api.enter(ctx);
-	RETURN NEXT api.reply(200, api.tabletop_session_body(
-	    api.tabletop_session_see(ctx, api.tabletop_caller(ctx), wanted)));
-END
-$$;
-
--- Whether he may do that, without doing it; or the refusal.
+-- Whether he may do that, without doing it; or the refusal. given: what the
+-- operation would be given.
 CREATE FUNCTION api.tabletop_validate(ctx api.ctx, session bigint,
-    action text, encounter bigint, token bigint, place jsonb)
+    action text, encounter bigint, token bigint, given jsonb)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	me partyline.tabletop_user;
 	of_session partyline.tabletop_session;
+	old partyline.tabletop_token;
 BEGIN
 	PERFORM api.enter(ctx);
 	me := api.tabletop_caller(ctx);
 	of_session := api.tabletop_session_play(ctx, me, session, false);
 	IF action IN ('token:move', 'token:create', 'token:update',
 	    'token:delete') THEN
-		PERFORM api.tabletop_token_allow(ctx, me, of_session,
+		old := api.tabletop_token_allow(ctx, me, of_session,
 		    encounter, token, split_part(action, ':', 2), false);
-		IF action IN ('token:move', 'token:create') THEN
-			PERFORM api.tabletop_position(place);
+	END IF;
+	IF action = 'token:move' THEN
+		PERFORM api.tabletop_position(given);
+	ELSIF action IN ('token:create', 'token:update') THEN
+		IF given IS NULL THEN
+			RAISE 'tabletop_token_invalid' USING ERRCODE = 'PT400';
+		END IF;
+		PERFORM api.tabletop_token_given(old, given);
+		IF action = 'token:create' THEN
+			PERFORM api.tabletop_position(given->'position');
 		END IF;
 	END IF;
 	RETURN NEXT api.reply(200, '{"valid":true,"errors":[]}');

@@ -235,6 +235,8 @@ BEGIN
 	WHERE w.tenant_id = ctx.tenant ORDER BY w.id FOR UPDATE;
 	PERFORM FROM partyline.tabletop_session s
 	WHERE s.tenant_id = ctx.tenant ORDER BY s.id FOR UPDATE;
+	PERFORM FROM partyline.tabletop_seat s
+	WHERE s.tenant_id = ctx.tenant ORDER BY s.socket FOR UPDATE;
 	PERFORM FROM partyline.tabletop_token t
 	WHERE t.tenant_id = ctx.tenant ORDER BY t.id FOR UPDATE;
 	PERFORM FROM partyline.recovery r

@@ -43,6 +43,7 @@ SELECT name, place, left_out FROM (VALUES
     ('tabletop_login', NULL, 'its cookie is signed with a key of this '
 	'installation'),
     ('recovery', NULL, 'the streams of its sockets have other epochs then'),
+    ('tabletop_seat', NULL, 'a socket of this installation'),
     ('ticket', NULL, 'opens one stream of this installation, for a minute')
 ) AS listed (name, place, left_out);
 GRANT SELECT ON api.tenant_table TO partyline_server, partyline_fleet;

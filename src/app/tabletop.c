@@ -16,7 +16,7 @@
 #include "core/users.h"
 #include "plat/failures.h"
 #include "plat/loop.h"
-#include "plat/rates.h"
+#include "plat/slide.h"
 
 text
 tabletop_copy(text t)
@@ -119,6 +119,15 @@ player_error(struct player *player, enum dialect dialect, text words)
 }
 
 void
+player_break_off(struct player *player)
+{
+	struct engineio *engine = socketio_engine(player->socket);
+
+	if (engine != NULL)
+		engineio_close(engine, ENGINEIO_FORCED_CLOSE);
+}
+
+void
 call_fail(struct socketio_call *call, text words)
 {
 	struct player *player = object_cast(struct player, PLAYER_MAGIC,
@@ -195,6 +204,7 @@ ask_end(struct ask **given)
 		socketio_debt_pay(&ask->debt, NULL);
 	tabletop_drop(&ask->kept);
 	tabletop_drop(&ask->actor);
+	tabletop_drop(&ask->body);
 	object_free(&ask);
 }
 
@@ -265,15 +275,13 @@ bool
 player_may(struct player *player, const char *what, int64_t most)
 {
 	uint64_t number = 0xcbf29ce484222325, who;
-	int64_t reset_s;
 	char name[64];
 
 	snprintf(name, sizeof name, "%s %" PRId64, what, player->user);
 	for (const char *at = name; *at != '\0'; at++)
 		number = (number ^ (unsigned char)*at) * 0x100000001b3;
 	who = failures_who(number, player->tenant);
-	return (rates_count(RATE_CALLER, who != 0 ? who : 1, most,
-	    clock_ms() / 1000, &reset_s));
+	return (slide_count(who != 0 ? who : 1, most, clock_ms() / 1000));
 }
 
 /* --- coming and going -------------------------------------------------- */
@@ -285,6 +293,7 @@ read_profile(struct player *player, text body)
 	text name;
 	bool is_good = profile != NULL &&
 	    json_in_int(profile, "id", &player->user) &&
+	    json_in_bool(profile, "isAdmin", &player->is_admin) &&
 	    json_in_text(profile, "name", &name);
 
 	if (is_good)
@@ -371,10 +380,13 @@ on_close(void *application, enum socketio_end why)
 	player_leave(player, why != SOCKETIO_MOVED);
 	seat_leave(&player->coming);
 	seat_leave(&player->self);
-	player->joining = NULL;
+	player->joining = player->at_work = NULL;
 	DL_FOREACH_SAFE(player->asks, ask, next) {
 		DL_DELETE(player->asks, ask);
 		ask->player = NULL;
+		if (ask->is_allowed)
+			seat_give(ask->tabletop, ask->tenant, ask->kept,
+			    ask->session, ask->visit);
 		/* One that waits for a stream is nobody's any more. */
 		if (ask->done == NULL)
 			ask_end(&ask);
@@ -488,6 +500,7 @@ tabletop_destroy(struct tabletop **given)
 	object_check(tabletop, TABLETOP_MAGIC);
 	loop_leave_turns_end(tabletop->service->loop, tabletop);
 	free_old(tabletop);
+	seats_free(tabletop);
 	must(tabletop->circles == NULL);
 	object_free(&tabletop);
 }

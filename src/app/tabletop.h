@@ -26,6 +26,8 @@
  *  3. What a socket did is not told to it but by the answer; those of CODE
  *     and NEW hear of their own tokens as well.
  *  4. What wants an answer gets one, also at a limit.
+ *  5. Comings and goings are events of the session's stream. A socket whose
+ *     worker or host dies is told of as gone once, by whoever lives.
  */
 #ifndef APP_TABLETOP_H
 #define APP_TABLETOP_H
@@ -35,6 +37,8 @@
 struct tabletop;
 
 struct tabletop	*tabletop_create(struct service *service);
+/* Whether all goings are stored. */
+bool		 tabletop_has_finished(const struct tabletop *tabletop);
 /* After service_close: nothing is asked any more. */
 void		 tabletop_destroy(struct tabletop **tabletop);
 /* In the namespace "/"; every socket there is its own. */

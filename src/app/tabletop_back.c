@@ -55,20 +55,23 @@ player_keep_place(struct player *player, const struct ask *joining)
 {
 	const struct circle *circle = player->table.circle;
 	enum dialect dialect = player->dialect;
+	int64_t visit = player->table_visit;
 	text actor = player->actor;
-	char data[96] = "";
+	char data[128] = "";
 
 	if (!socketio_is_kept(player->socket))
 		return;
 	if (joining != NULL) {
 		circle = player->coming.circle;
 		dialect = joining->dialect;
+		visit = joining->visit;
 		actor = joining->actor;
 	}
 	if (circle != NULL)
 		snprintf(data, sizeof data, "{\"session\":%" PRId64
-		    ",\"dialect\":%d,\"actor\":%s}", circle->id,
-		    (int)dialect, actor.at != NULL ? "true" : "false");
+		    ",\"visit\":%" PRId64 ",\"dialect\":%d,\"actor\":%s}",
+		    circle->id, visit, (int)dialect,
+		    actor.at != NULL ? "true" : "false");
 	socketio_keep_data(player->socket, text_of(data));
 }
 
@@ -150,6 +153,7 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 {
 	struct seat *seat = seat_of(sub);
 	struct socketio_writer writer;
+	text state;
 
 	socketio_track_set(seat->track, epoch, head);
 	if (seat->circle->is_table) {
@@ -159,8 +163,11 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 		circle_write_state(seat->circle, resync->body,
 		    &writer.payload);
 		socketio_send(seat->player->socket, &writer);
+		if (json_in_raw(resync->body, TEXT("state"), &state))
+			player_take_session(seat->player, state);
 	}
-	catch_up(seat);
+	if (seat->is_behind)
+		catch_up(seat);
 }
 
 static void
@@ -211,20 +218,23 @@ is_stream(const struct socketio_track *track, const char *kind, int64_t id)
 
 /* Where he was; session 0: nowhere. false: he cannot be put back. */
 static bool
-read_place(text given, int64_t *session, int64_t *dialect)
+read_place(struct player *player, text given)
 {
 	struct json_object *data;
 	bool is_fit, is_actor = true;
+	int64_t dialect = 0;
 
-	*session = *dialect = 0;
 	if (given.len == 0)
 		return (true);
 	data = json_in_read(given);
-	is_fit = json_in_int(data, "session", session) &&
-	    json_in_int(data, "dialect", dialect) &&
+	is_fit = json_in_int(data, "session", &player->back_session) &&
+	    json_in_int(data, "visit", &player->table_visit) &&
+	    json_in_int(data, "dialect", &dialect) &&
 	    json_in_bool(data, "actor", &is_actor) && !is_actor &&
-	    *dialect > DIALECT_NONE && *dialect <= DIALECT_NEW;
+	    dialect > DIALECT_NONE && dialect <= DIALECT_NEW;
 	json_in_free(&data);
+	player->dialect = (enum dialect)dialect;
+	player->visit = player->table_visit;
 	return (is_fit);
 }
 
@@ -234,25 +244,22 @@ player_on_past(void *application, const struct socketio_past *past)
 	struct player *player = object_cast(struct player, PLAYER_MAGIC,
 	    application);
 	struct socketio_track *self = NULL, *table = NULL;
-	int64_t session, dialect;
 
-	if (!read_place(past->data, &session, &dialect))
+	if (!read_place(player, past->data))
 		return (false);
 	for (unsigned i = 0; i < past->count; i++)
 		if (is_stream(past->tracks[i], "user", player->user))
 			self = past->tracks[i];
-		else if (session != 0 &&
-		    is_stream(past->tracks[i], "table", session))
+		else if (player->back_session != 0 && is_stream(
+		    past->tracks[i], "table", player->back_session))
 			table = past->tracks[i];
-	if (self == NULL || (session != 0 && table == NULL))
+	if (self == NULL || (player->back_session != 0 && table == NULL))
 		return (false);
 	for (unsigned i = 0; i < past->count; i++)
 		if (past->tracks[i] != self && past->tracks[i] != table)
 			socketio_track_end(&past->tracks[i]);
 	player->self.track = self;
 	player->table.track = table;
-	player->back_session = session;
-	player->dialect = (enum dialect)dialect;
 	return (true);
 }
 
@@ -278,8 +285,8 @@ player_come_back(struct player *player)
 {
 	if (player->table.track != NULL) {
 		resume(&player->table, player, true, player->back_session);
-		if (player->table.circle != NULL)
-			player_tell_joined(player);
+		/* The others hear of it only where he is said to have left. */
+		seat_take_back(player);
 	}
 	if (socketio_is_joined(player->socket))
 		resume(&player->self, player, false, player->user);

@@ -149,7 +149,7 @@ ask_whether(struct ask *ask)
 
 	snprintf(number, sizeof number, "%" PRId64, ask->session);
 	input = text_of(number);
-	ask_send(ask, FUNCTION_tabletop_join, TEXT_NONE, &input, 1);
+	ask_send(ask, FUNCTION_tabletop_allowed, TEXT_NONE, &input, 1);
 }
 
 static bool

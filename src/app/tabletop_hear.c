@@ -133,55 +133,172 @@ tell_table(struct circle *circle, text type, text data)
 	socketio_broadcast(circle->tabletop->socketio, &target, &writer);
 }
 
-static bool
-is_removed(const struct player *player, text data)
-{
-	int64_t user;
-	text raw;
+static const char *const presence_words[][2] = {
+	[DIALECT_OWNER] = { "user-joined", "user-left" },
+	[DIALECT_CODE] = { "userJoinedSession", "userLeftSession" },
+	[DIALECT_NEW] = { "gameSession:joined", "gameSession:left" },
+};
 
-	return (json_in_raw(data, TEXT("userId"), &raw) &&
-	    text_to_int64(raw, 1, INT64_MAX, &user) && player->user == user);
+/* In each dialect by its own word, but to him. */
+static void
+tell_presence(struct circle *circle, bool has_left, text data)
+{
+	char name[TABLETOP_ROOM_SIZE];
+	text room, except = sender_of(data);
+	const struct socketio_target target = { .tenant = circle->tenant,
+	    .nsp = TEXT("/"), .rooms = &room, .rooms_count = 1,
+	    .except = &except, .except_count = except.at != NULL,
+	    .is_local = true };
+	struct socketio_writer writer;
+
+	for (enum dialect d = DIALECT_OWNER; d <= DIALECT_NEW; d++) {
+		room = tabletop_room(circle->id, d, name);
+		begin(circle->tabletop, text_of(presence_words[d][has_left]),
+		    &writer);
+		socketio_write_carried(&writer, data, NULL);
+		socketio_broadcast(circle->tabletop->socketio, &target,
+		    &writer);
+	}
 }
 
+/* Somebody is said to have left who sits here. */
 static void
-remove_player(struct player *player)
-{
-	player_error(player, player->dialect,
-	    error_rows[ERR_tabletop_denied].words);
-	player_leave(player, true);
-}
-
-/* Whoever is removed leaves, or does not come in after all. */
-static void
-remove_member(struct circle *circle, text data)
+look_for(struct circle *circle, text sid)
 {
 	struct seat *seat, *next;
 
 	DL_FOREACH_SAFE(circle->seats, seat, next) {
 		struct player *player = seat->player;
 
-		if (seat->circle != circle || seat->is_behind ||
-		    !is_removed(player, data))
-			continue;
-		if (seat == &player->coming)
-			join_give_up(player,
-			    error_rows[ERR_tabletop_denied].words);
-		else
-			remove_player(player);
+		if (seat->circle == circle && seat == &player->table &&
+		    text_is(socketio_sid(player->socket), sid)) {
+			seat_take_back(player);
+			return;
+		}
 	}
+}
+
+/* He leaves, or does not come in after all. */
+static void
+throw_out(struct seat *seat)
+{
+	struct player *player = seat->player;
+
+	if (seat == &player->coming) {
+		join_give_up(player, error_rows[ERR_tabletop_denied].words);
+		return;
+	}
+	player_error(player, player->dialect,
+	    error_rows[ERR_tabletop_denied].words);
+	player_leave(player, true);
+	player_keep_place(player, NULL);
+}
+
+static bool
+is_removed(const struct player *player, const struct circle *circle,
+    text data)
+{
+	int64_t user;
+	text raw;
+
+	return (json_in_raw(data, TEXT("userId"), &raw) &&
+	    text_to_int64(raw, 1, INT64_MAX, &user) &&
+	    player->user == user && user != circle->master &&
+	    !player->is_admin);
+}
+
+static void
+remove_member(struct circle *circle, text data)
+{
+	struct seat *seat, *next;
+
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && !seat->is_behind &&
+		    is_removed(seat->player, circle, data))
+			throw_out(seat);
+}
+
+static bool
+has_number(struct json_object *array, int64_t wanted)
+{
+	int64_t number;
+	size_t count;
+
+	if (!json_in_as_array(array, &count))
+		return (false);
+	for (size_t i = 0; i < count; i++)
+		if (json_in_as_int(json_in_element(array, i), &number) &&
+		    number == wanted)
+			return (true);
+	return (false);
+}
+
+static int64_t
+master_of(struct json_object *session)
+{
+	int64_t master;
+
+	return (json_in_int(session, "gameMasterId", &master) ? master : 0);
+}
+
+static bool
+has_place(const struct player *player, struct json_object *session)
+{
+	return (player->is_admin || player->user == master_of(session) ||
+	    has_number(json_in_member(session, "participantIds"),
+	    player->user));
+}
+
+/* Of a session as it is now: whoever has no place in it any more leaves. */
+static void
+take_session(struct circle *circle, text session)
+{
+	struct json_object *json = json_in_read(session);
+	struct seat *seat, *next;
+
+	if (json == NULL)
+		return;
+	circle->master = master_of(json);
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && !seat->is_behind &&
+		    !has_place(seat->player, json))
+			throw_out(seat);
+	json_in_free(&json);
+}
+
+void
+player_take_session(struct player *player, text session)
+{
+	struct json_object *json = json_in_read(session);
+
+	if (json != NULL && !has_place(player, json))
+		throw_out(&player->table);
+	json_in_free(&json);
 }
 
 static void
 hear_table(struct circle *circle, text type, text data)
 {
+	bool has_left = text_is(type, TEXT("user-left"));
+	text session;
+
 	if (text_is(type, TEXT("chat-message"))) {
 		tabletop_tell_chat(circle->tabletop, circle->tenant,
 		    circle->id, TEXT_NONE, data, true);
 		return;
 	}
+	if (has_left || text_is(type, TEXT("user-joined"))) {
+		tell_presence(circle, has_left, data);
+		if (has_left)
+			look_for(circle, sender_of(data));
+		return;
+	}
 	tell_table(circle, type, data);
 	if (text_is(type, TEXT("member-removed")))
 		remove_member(circle, data);
+	else if (text_is(type, TEXT("session-updated")) &&
+	    json_in_raw(data, TEXT("session"), &session))
+		take_session(circle, session);
 }
 
 static void
@@ -229,12 +346,39 @@ player_hear_user(struct player *player, text type, text data)
 		end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
 }
 
+static void
+player_hear_presence(struct player *player, bool has_left, text data)
+{
+	struct socketio_writer writer;
+
+	if (!text_is(socketio_sid(player->socket), sender_of(data))) {
+		socketio_event(player->socket,
+		    text_of(presence_words[player->dialect][has_left]),
+		    &writer);
+		socketio_write_carried(&writer, data, NULL);
+		socketio_send(player->socket, &writer);
+	} else if (has_left)
+		seat_take_back(player);
+}
+
 void
 player_hear_table(struct player *player, text type, text data)
 {
+	const struct circle *circle = player->table.circle;
+	bool has_left = text_is(type, TEXT("user-left"));
+	text session;
+
+	if (has_left || text_is(type, TEXT("user-joined"))) {
+		player_hear_presence(player, has_left, data);
+		return;
+	}
 	tell_player(player, type, data, text_is(type, TEXT("chat-message")));
-	if (text_is(type, TEXT("member-removed")) && is_removed(player, data))
-		remove_player(player);
+	if (text_is(type, TEXT("member-removed"))) {
+		if (is_removed(player, circle, data))
+			throw_out(&player->table);
+	} else if (text_is(type, TEXT("session-updated")) &&
+	    json_in_raw(data, TEXT("session"), &session))
+		player_take_session(player, session);
 }
 
 static void
@@ -317,6 +461,7 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 	struct circle *circle = circle_of(sub);
 	const struct event event = { .epoch = epoch, .seq = head };
 	struct buf data;
+	text state;
 
 	circle_advance(circle, &event);
 	if (circle->is_table) {
@@ -324,6 +469,8 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 		circle_write_state(circle, resync->body, &data);
 		tell_table(circle, TEXT("session-updated"), buf_text(&data));
 		buf_fini(&data);
+		if (json_in_raw(resync->body, TEXT("state"), &state))
+			take_session(circle, state);
 	}
 	circle_catch_up(circle);
 }
@@ -350,7 +497,7 @@ on_ended(struct subscription *sub, enum hub_end why)
 			    TEXT("Game session not found"));
 			player_leave(player, true);
 		} else
-			socketio_disconnect(player->socket, true);
+			player_break_off(player);
 	}
 }
 

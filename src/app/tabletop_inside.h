@@ -6,6 +6,7 @@
  *	tabletop_hear.c	 streams, and what those tell
  *	tabletop_back.c	 sockets that are put back where they were
  *	tabletop_join.c	 joining and leaving
+ *	tabletop_seat.c	 what the database knows of that
  *	tabletop_chat.c	 what is said
  *	tabletop_token.c tokens, and whether something may be done
  *	tabletop_dice.c	 dice, and what is only shown
@@ -15,6 +16,8 @@
  *  2. Who is behind hears by himself what he missed, until he is where his
  *     circle is; then he is in its rooms.
  *  3. An ask is answered or dropped once; its player may have gone by then.
+ *  4. A player asks for one seat at a time. Who is in a session has its row,
+ *     or is about to take it back.
  */
 #ifndef APP_TABLETOP_INSIDE_H
 #define APP_TABLETOP_INSIDE_H
@@ -26,6 +29,7 @@
 #include "core/hub.h"
 #include "plat/digest.h"
 
+struct given;
 struct json_object;
 struct player;
 struct tenant;
@@ -40,6 +44,7 @@ struct circle {
 	struct circle	*next;		/* of those to be freed */
 	int32_t		 tenant;
 	int64_t		 id;
+	int64_t		 master;	/* who leads it; 0: not known */
 	bool		 is_table;
 	bool		 is_ready;	/* its stream is followed */
 	unsigned	 behind;	/* seats that are */
@@ -75,10 +80,12 @@ struct ask {
 	const char	*what;
 	int64_t		 session;
 	int64_t		 encounter;
+	int64_t		 visit;
 	enum dialect	 dialect;
 	bool		 is_allowed;	/* to join; that is being kept */
 	text		 kept;		/* its own memory */
 	text		 actor;		/* the same */
+	text		 body;		/* what SQL said; the same */
 };
 
 struct player {
@@ -89,11 +96,16 @@ struct player {
 	struct player	*next;		/* of those to be freed */
 	struct ask	*asks;
 	struct ask	*joining;	/* the ask that has the seat `coming` */
+	struct ask	*at_work;	/* the one that SQL works on */
+	int64_t		 visit;		/* the last one that was asked for */
+	int64_t		 table_visit;	/* that of where he is */
+	bool		 has_to_take_back;
 	int32_t		 tenant;
 	int64_t		 user;
 	text		 name;		/* its own memory */
 	bool		 is_in;
 	int64_t		 back_session;	/* where he is put back */
+	bool		 is_admin;
 	enum dialect	 dialect;
 	text		 actor;		/* whom he plays; its own memory */
 	struct seat	 self;		/* user:<id> */
@@ -110,6 +122,7 @@ struct tabletop {
 	struct circle	*circles;
 	struct circle	*old_circles;
 	struct player	*old_players;
+	struct given	*given;
 };
 
 /* --- tabletop.c --- */
@@ -136,6 +149,8 @@ void	ask_end(struct ask **ask);
 bool	call_refuse(struct socketio_call *call, text words);
 /* error, in a dialect. */
 void	player_error(struct player *player, enum dialect dialect, text words);
+/* Its connection; clients come back by themselves, and join. */
+void	player_break_off(struct player *player);
 /* By the answer where one is wanted, else as error. */
 void	call_fail(struct socketio_call *call, text words);
 
@@ -146,7 +161,7 @@ bool	tabletop_id(struct json_object *object, const char *name,
 	    int64_t *id_out);
 bool	tabletop_raw_id(text argument, int64_t *id_out);
 
-/* Within a minute, by all sockets of a user. */
+/* In any minute, by all sockets of a user on this host. */
 bool	player_may(struct player *player, const char *what, int64_t most);
 /* One event more of the tenant, with so many bytes; else why not. */
 enum err ask_take(struct ask *ask, int64_t bytes);
@@ -159,6 +174,8 @@ void	seat_leave(struct seat *seat);
 /* What a stream tells, to one player alone. He may be gone after this. */
 void	player_hear_user(struct player *player, text type, text data);
 void	player_hear_table(struct player *player, text type, text data);
+/* Whether he has a place in the session as it is now; else he leaves. */
+void	player_take_session(struct player *player, text session);
 /* The state of a session, where it cannot be told event by event. */
 void	circle_write_state(const struct circle *circle, text body,
 	    struct buf *out);
@@ -183,11 +200,9 @@ void	on_leave(struct socketio_call *call);
 /* The stream of where somebody is about to be is followed; or is not. */
 void	join_go_on(struct player *player);
 void	join_give_up(struct player *player, text words);
-/* From a session that he is in. */
+/* From a session that he may be in; the others are told, or need not be. */
 void	player_leave(struct player *player, bool is_told);
-
 void	player_enter_rooms(struct player *player);
-void	player_tell_joined(struct player *player);
 
 /* --- tabletop_back.c --- */
 
@@ -204,6 +219,17 @@ bool	player_on_past(void *player, const struct socketio_past *past);
 void	player_come_back(struct player *player);
 /* What a player is kept with: where he is; or is to be, by this ask. */
 void	player_keep_place(struct player *player, const struct ask *joining);
+
+/* --- tabletop_seat.c --- */
+
+/* By an ask with session, visit, actor, and the sid as what is kept. */
+void	seat_ask(struct ask *ask);
+/* The row goes, and the others are told, sooner or later. */
+void	seat_give(struct tabletop *tabletop, int32_t tenant, text sid,
+	    int64_t session, int64_t visit);
+/* It may be gone though he is there. */
+void	seat_take_back(struct player *player);
+void	seats_free(struct tabletop *tabletop);
 
 /* --- the others --- */
 

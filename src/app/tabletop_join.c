@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Joining: the session's stream is followed first, then SQL says whether he
- * may; so that whatever happens after the answer is heard, and a membership
- * that ends meanwhile is not overlooked.
+ * may, and tells the others; so that whatever happens after the answer is
+ * heard, and a membership that ends meanwhile is not overlooked.
  *
- *	     on_join	     join_go_on		on_allowed
+ *	     on_join	     join_go_on		on_seat
  *	out ────────> waits ────────────> asks ────────────> in
  *	 ^		└────────┬──────────┘		     │
  *	 └──── join_give_up: missing, removed, replaced;     │
@@ -14,66 +14,17 @@
 #include <stdio.h>
 
 #include "app/tabletop_inside.h"
+#include "core/json.h"
 
 #define ACTOR_MAX 100
 
+/* From the rooms alone: the database knows, or will. */
 static void
-write_members(struct socketio_writer *writer, const struct player *player,
-    int64_t session)
+leave_rooms(struct player *player)
 {
-	json_key(&writer->json, "userId");
-	json_int(&writer->json, player->user);
-	json_key(&writer->json, "sessionId");
-	json_int(&writer->json, session);
-	json_key(&writer->json, "name");
-	json_text(&writer->json, player->name);
-}
-
-/* Each dialect has its own word for it. */
-static void
-tell_presence(struct player *player, const char *const words[DIALECT_NEW + 1],
-    bool has_left)
-{
+	char name[TABLETOP_ROOM_SIZE];
 	int64_t session = player->table.circle->id;
-	char name[TABLETOP_ROOM_SIZE];
-	struct socketio_writer writer;
 
-	for (enum dialect d = DIALECT_OWNER; d <= DIALECT_NEW; d++) {
-		socketio_event(player->socket, text_of(words[d]), &writer);
-		json_object_begin(&writer.json);
-		write_members(&writer, player, session);
-		if (has_left) {
-			json_key(&writer.json, "actorIds");
-			json_array_begin(&writer.json);
-			if (player->actor.at != NULL)
-				json_text(&writer.json, player->actor);
-			json_array_end(&writer.json);
-			json_key(&writer.json, "characterNames");
-			json_raw(&writer.json, TEXT("[]"));
-		} else if (player->actor.at != NULL) {
-			json_key(&writer.json, "actorId");
-			json_text(&writer.json, player->actor);
-		}
-		json_object_end(&writer.json);
-		socketio_tell_room(player->socket, tabletop_room(session, d,
-		    name), &writer);
-	}
-}
-
-void
-player_leave(struct player *player, bool is_told)
-{
-	static const char *const words[] = { [DIALECT_OWNER] = "user-left",
-	    [DIALECT_CODE] = "userLeftSession",
-	    [DIALECT_NEW] = "gameSession:left" };
-	char name[TABLETOP_ROOM_SIZE];
-	int64_t session;
-
-	if (player->table.circle == NULL)
-		return;
-	session = player->table.circle->id;
-	if (is_told)
-		tell_presence(player, words, true);
 	socketio_leave(player->socket, tabletop_room(session, DIALECT_NONE,
 	    name));
 	socketio_leave(player->socket, tabletop_room(session,
@@ -83,6 +34,18 @@ player_leave(struct player *player, bool is_told)
 		    player->actor, player->dialect, name));
 	tabletop_drop(&player->actor);
 	seat_leave(&player->table);
+}
+
+void
+player_leave(struct player *player, bool is_told)
+{
+	if (player->table.circle == NULL)
+		return;
+	if (is_told)
+		seat_give(player->tabletop, player->tenant,
+		    socketio_sid(player->socket), player->table.circle->id,
+		    player->table_visit);
+	leave_rooms(player);
 }
 
 void
@@ -100,32 +63,32 @@ player_enter_rooms(struct player *player)
 		    player->actor, player->dialect, name));
 }
 
-void
-player_tell_joined(struct player *player)
-{
-	static const char *const words[] = { [DIALECT_OWNER] = "user-joined",
-	    [DIALECT_CODE] = "userJoinedSession",
-	    [DIALECT_NEW] = "gameSession:joined" };
-
-	tell_presence(player, words, false);
-}
-
-/* With what is kept of the seat that he waited in. */
+/*
+ * With what is kept of the seat that he waited in. Who leads the session is
+ * there already, where this worker knows it.
+ */
 static void
-come_in(struct player *player, struct ask *ask)
+come_in(struct player *player, struct ask *ask, text body)
 {
 	struct socketio_track *track = player->coming.track;
+	struct circle *circle;
+	text master;
 
 	player->coming.track = NULL;
-	player_leave(player, true);
-	seat_take(&player->table, player, true, ask->session);
+	/* Where he was SQL has told the others. */
+	if (player->table.circle != NULL)
+		leave_rooms(player);
+	circle = seat_take(&player->table, player, true, ask->session);
 	player->table.track = track;
 	seat_leave(&player->coming);
+	if (json_in_raw(body, TEXT("gameMasterId"), &master) &&
+	    !text_to_int64(master, 1, INT64_MAX, &circle->master))
+		circle->master = 0;
+	player->table_visit = ask->visit;
 	player->dialect = ask->dialect;
 	player->actor = ask->actor;
 	ask->actor = TEXT_NONE;
 	player_enter_rooms(player);
-	player_tell_joined(player);
 }
 
 static void
@@ -141,23 +104,28 @@ let_in(struct player *player, struct ask *ask, text body)
 	struct buf members;
 
 	player->joining = NULL;
-	come_in(player, ask);
+	come_in(player, ask, body);
 	buf_init(&members, BUF_NO_LIMIT);
 	buf_printf(&members, "{\"data\":%.*s}", TEXT_ARGS(body));
 	ask_accept(ask, buf_text(&members));
 	buf_fini(&members);
-	ask_end(&ask);
 }
 
-static void
-keep_out(struct player *player, struct ask *ask, text words)
+static text
+words_of(enum err err)
 {
-	player->joining = NULL;
-	seat_leave(&player->coming);
-	if (ask->is_allowed)
-		player_keep_place(player, NULL);
-	refuse(ask, words);
-	ask_end(&ask);
+	return (err == ERR_session_not_found ?
+	    TEXT("Failed to get game session") : error_rows[err].words);
+}
+
+/* SQL has let him in, but he does not come; where he sat he has no row. */
+static void
+give_up_allowed(struct player *player, struct ask *ask)
+{
+	player_keep_place(player, NULL);
+	seat_give(ask->tabletop, ask->tenant, ask->kept, ask->session,
+	    ask->visit);
+	seat_take_back(player);
 }
 
 /* That he joins is kept, so it may be said. */
@@ -170,58 +138,86 @@ on_join_kept(void *me, enum socketio_keeping kept)
 	text epoch;
 
 	if (kept != SOCKETIO_KEPT) {
-		keep_out(player, ask, kept == SOCKETIO_NO_STREAM ?
-		    TEXT("Failed to get game session") :
-		    error_rows[ERR_database_away].words);
+		join_give_up(player, words_of(kept == SOCKETIO_NO_STREAM ?
+		    ERR_session_not_found : ERR_database_away));
 		return;
 	}
 	/* He hears from here on. */
 	if (hub_head(&player->coming.circle->sub, &epoch, &head))
 		socketio_track_set(player->coming.track, epoch, head);
-	let_in(player, ask, ask->kept);
+	let_in(player, ask, ask->body);
+	ask_end(&ask);
 }
 
-static void
-on_allowed(struct ask *ask, text body, enum err err,
-    const struct db_answer *answer)
+/* false: the ask goes on, until that he joins is kept. */
+static bool
+answer_join(struct ask *ask, text body, enum err err)
 {
 	struct player *player = ask->player;
 
-	(void)answer;
-	if (player == NULL || player->joining != ask) {
-		/* He has gone, or was told already. */
-		ask_end(&ask);
-		return;
+	if (err != ERR_none) {
+		player->joining = NULL;
+		seat_leave(&player->coming);
+		refuse(ask, words_of(err));
+		return (true);
 	}
-	if (err != ERR_none)
-		keep_out(player, ask, err == ERR_session_not_found ?
-		    TEXT("Failed to get game session") :
-		    error_rows[err].words);
-	else if (!socketio_is_kept(player->socket))
+	if (!socketio_is_kept(player->socket)) {
 		let_in(player, ask, body);
-	else {
-		/* Whoever gives it up ends it: SQL has answered. */
-		ask->done = NULL;
-		ask->is_allowed = true;
-		ask->kept = tabletop_copy(body);
-		player_keep_place(player, ask);
-		seat_keep(&player->coming, on_join_kept);
+		return (true);
 	}
+	/* Whoever gives it up ends it: SQL has answered. */
+	ask->done = NULL;
+	ask->is_allowed = true;
+	ask->body = tabletop_copy(body);
+	player_keep_place(player, ask);
+	seat_keep(&player->coming, on_join_kept);
+	return (false);
+}
+
+/*
+ * Where nobody waits for it any more, or it is not known, a row that may be
+ * there goes again; and where he sat before he may have lost his.
+ */
+static void
+on_seat(struct ask *ask, text body, enum err err,
+    const struct db_answer *answer)
+{
+	struct player *player = ask->player;
+	bool is_wanted = player != NULL && player->joining == ask;
+	bool is_stray = is_wanted ? answer->result == DB_UNKNOWN :
+	    err == ERR_none || answer->result == DB_UNKNOWN;
+
+	if (player != NULL)
+		player->at_work = NULL;
+	if (is_stray)
+		seat_give(ask->tabletop, ask->tenant, ask->kept,
+		    ask->session, ask->visit);
+	if (!is_wanted || answer_join(ask, body, err))
+		ask_end(&ask);
+	if (player == NULL)
+		return;
+	if (is_stray || player->has_to_take_back)
+		seat_take_back(player);
+	join_go_on(player);
 }
 
 void
 join_go_on(struct player *player)
 {
 	struct ask *ask = player->joining;
-	char number[24];
-	text input;
+	enum err err;
 
-	if (ask == NULL || ask->done != NULL || ask->is_allowed)
+	if (ask == NULL || ask->done != NULL || ask->is_allowed ||
+	    player->at_work != NULL || !player->coming.circle->is_ready)
 		return;
-	ask->done = on_allowed;
-	snprintf(number, sizeof number, "%" PRId64, ask->session);
-	input = text_of(number);
-	ask_send(ask, FUNCTION_tabletop_join, TEXT_NONE, &input, 1);
+	err = ask_take(ask, 0);
+	if (err != ERR_none) {
+		join_give_up(player, error_rows[err].words);
+		return;
+	}
+	ask->done = on_seat;
+	ask->visit = ++player->visit;
+	seat_ask(ask);
 }
 
 void
@@ -234,11 +230,28 @@ join_give_up(struct player *player, text words)
 	if (ask == NULL)
 		return;
 	if (ask->is_allowed)
-		player_keep_place(player, NULL);
+		give_up_allowed(player, ask);
 	refuse(ask, words);
 	/* SQL still answers to one that asks. */
 	if (ask->done == NULL)
 		ask_end(&ask);
+}
+
+/* A text, or a number; else none. Its own memory. */
+static text
+read_actor(text argument)
+{
+	struct json_object *value = json_in_read(argument);
+	text actor = TEXT_NONE;
+	int64_t number;
+
+	if (json_in_as_int(value, &number))
+		actor = tabletop_copy(argument);
+	else if (json_in_as_text(value, &actor))
+		actor = actor.len > 0 && actor.len <= ACTOR_MAX ?
+		    tabletop_copy(actor) : TEXT_NONE;
+	json_in_free(&value);
+	return (actor);
 }
 
 static void
@@ -246,8 +259,6 @@ join(struct socketio_call *call, enum dialect dialect)
 {
 	struct player *player = object_cast(struct player, PLAYER_MAGIC,
 	    call->application);
-	text actor = call->arguments[1];
-	struct circle *circle;
 	struct ask *ask;
 	int64_t session;
 
@@ -259,18 +270,15 @@ join(struct socketio_call *call, enum dialect dialect)
 	}
 	if (player->joining != NULL)
 		join_give_up(player, TEXT("Another session is joined"));
-	if (actor.len > 2 && actor.at[0] == '"')
-		actor = text_from(actor.at + 1, actor.len - 2);
 	ask = ask_create(player, call);
 	ask->session = session;
 	ask->dialect = dialect;
-	if (actor.len > 0 && actor.len <= ACTOR_MAX && actor.at[0] != '{' &&
-	    actor.at[0] != '[')
-		ask->actor = tabletop_copy(actor);
+	ask->actor = read_actor(call->arguments[1]);
+	ask->kept = tabletop_copy(socketio_sid(player->socket));
 	player->joining = ask;
-	circle = seat_take(&player->coming, player, true, session);
+	seat_take(&player->coming, player, true, session);
 	/* It may have gone on, or ended, within that. */
-	if (player->joining == ask && circle->is_ready)
+	if (player->joining == ask)
 		join_go_on(player);
 }
 

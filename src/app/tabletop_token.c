@@ -287,17 +287,22 @@ on_validated(struct ask *ask, text body, enum err err,
 	ask_end(&ask);
 }
 
+/* What the operation would be given, at NULL: nothing. */
 static text
-place_of(text argument, text action)
+given_of(text argument, text action)
 {
-	text data, place;
+	const text front = TEXT("token:");
+	text given = TEXT_NONE;
 
-	if (text_is(action, TEXT("token:create")))
-		return (json_in_raw(argument, TEXT("tokenData"), &data) &&
-		    json_in_raw(data, TEXT("position"), &place) ? place :
-		    TEXT_NONE);
-	return (json_in_raw(argument, TEXT("position"), &place) ? place :
-	    TEXT_NONE);
+	if (!text_begins(action, front))
+		return (TEXT_NONE);
+	action = text_from(action.at + front.len, action.len - front.len);
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (kinds[i].given != NULL &&
+		    text_is(action, text_of(kinds[i].name)))
+			json_in_raw(argument, text_of(kinds[i].given),
+			    &given);
+	return (given);
 }
 
 void
@@ -332,7 +337,7 @@ on_validate(struct socketio_call *call)
 		snprintf(numbers[2], sizeof numbers[2], "%" PRId64, token);
 		inputs[3] = text_of(numbers[2]);
 	}
-	inputs[4] = place_of(call->arguments[0], action);
+	inputs[4] = given_of(call->arguments[0], action);
 	ask_send(ask, FUNCTION_tabletop_validate, TEXT_NONE, inputs, 5);
 	json_in_free(&payload);
 }

@@ -338,6 +338,7 @@ drop(struct threads_session *session)
 {
 	COUNT(thread_sessions_dropped);
 	threads_log(session, "Inactive session removed", TEXT_NONE);
+	threads_seat_note(session->seat);
 	threads_seat_close(&session->seat);
 	keep(&session->thread, TEXT_NONE);
 	session->has_record = session->is_ready = false;
@@ -417,6 +418,10 @@ on_close(void *application, enum socketio_end why)
 
 	threads_log(session, "Client disconnected",
 	    text_of(socketio_end_name(why)));
+	/* One that is told to go gets what is queued before. */
+	if (why != SOCKETIO_TRANSPORT_ERROR && why != SOCKETIO_PING_TIMEOUT &&
+	    why != SOCKETIO_TRANSPORT_CLOSE)
+		threads_seat_note(session->seat);
 	threads_seat_close(&session->seat);
 	threads_seat_close(&session->visit);
 	DL_DELETE(session->threads->sessions, session);

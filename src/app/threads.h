@@ -16,10 +16,11 @@
  * Holds always:
  *  1. A socket is told each event of its thread's stream that is for sockets
  *     once and in order, and what waited behind session_registered.
- *  2. What waited is told to one socket. Where its worker dies meanwhile, to
- *     the next one, from behind the last number that was told. Where the
- *     whole host dies, from behind the last one that was stored: what it told
- *     in its last moments may be told once more.
+ *  2. What has left for a socket's connection counts as told. What waited is
+ *     told to one socket. Where its worker dies meanwhile, to the next one,
+ *     from behind the last number that was told. Where the whole host dies,
+ *     from behind the last one that was stored: what it told in its last
+ *     moments may be told once more.
  *  3. A socket of which nothing was heard for thread_drop_after is told
  *     nothing until it registers again; it is not disconnected.
  *  4. Where the log cannot be asked, the connection is closed: clients come

@@ -64,6 +64,9 @@ struct threads_seat {
 	unsigned	 tries;		/* to enter */
 	int64_t		 waiting;	/* as it was said */
 	int64_t		 left;		/* to be told: its claim */
+	uint64_t	 handed;	/* all to this number has left */
+	uint64_t	 held;		/* to here is queued; 0: nothing is */
+	struct timer	 later;		/* looks whether that has left */
 	char		 sid[SOCKETIO_SID_LEN];
 	struct subscription sub;
 	size_t		 name_len;
@@ -117,6 +120,8 @@ void	threads_seat_open(struct threads_seat **place,
 	    struct threads_session *session, enum threads_purpose purpose,
 	    text name);
 void	threads_seat_close(struct threads_seat **seat);
+/* What is queued for it counts as told: it is on its way. */
+void	threads_seat_note(struct threads_seat *seat);
 /* That it is registered, or joined. */
 void	threads_seat_say(const struct threads_seat *seat);
 

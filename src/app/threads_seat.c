@@ -11,9 +11,11 @@
 #include "core/act.h"
 #include "core/feed.h"
 #include "core/json.h"
+#include "plat/loop.h"
 #include "plat/segment.h"
 
 #define ME_SIZE 64
+#define HELD_MS 20
 #define TRIES_MOST 2
 
 static struct threads_seat *
@@ -37,11 +39,13 @@ free_seat(struct threads_seat *seat)
 {
 	struct threads_thread *thread = seat->thread;
 
+	timer_stop(loop_timers(seat->threads->service->loop), &seat->later);
 	if (thread != NULL) {
 		if (seat->left > 0)
 			threads_release(seat->threads, seat->tenant,
 			    threads_stream(thread), text_from(thread->epoch,
-			    thread->epoch_len), seat->sub.last, sid_of(seat));
+			    thread->epoch_len), seat->held > 0 ?
+			    seat->handed : seat->sub.last, sid_of(seat));
 		hub_leave(&seat->sub);
 		threads_thread_give(thread);
 	}
@@ -224,6 +228,63 @@ tell(struct threads_seat *seat, text type, text data)
 		socketio_send(socket, &end);
 }
 
+void
+threads_seat_note(struct threads_seat *seat)
+{
+	struct threads_thread *thread;
+
+	if (seat == NULL || seat->held == 0)
+		return;
+	thread = seat->thread;
+	threads_thread_told(thread, text_from(thread->epoch,
+	    thread->epoch_len), seat->held, true);
+	seat->handed = seat->held;
+	seat->held = 0;
+}
+
+static void
+on_later(struct threads_seat *seat)
+{
+	const struct engineio *engine = socketio_engine(
+	    seat->session->socket);
+
+	if (engine != NULL && engineio_has_sent_all(engine))
+		threads_seat_note(seat);
+	else
+		timer_set(loop_timers(seat->threads->service->loop),
+		    &seat->later, HELD_MS);
+}
+
+/*
+ * It is told once it leaves. What waits for a client's next request, or until
+ * its transport has changed, goes down with a worker that is killed: that is
+ * to be told again.
+ */
+static void
+note_event(struct threads_seat *seat, const struct event *event,
+    bool is_ours)
+{
+	const struct threads_thread *thread = seat->thread;
+	const struct engineio *engine = socketio_engine(
+	    seat->session->socket);
+	bool leaves = engine == NULL || engineio_is_writable(engine) ||
+	    seat->purpose == THREADS_MISSED;
+
+	if (engine != NULL && engineio_has_sent_all(engine))
+		threads_seat_note(seat);
+	if ((seat->held > 0 || (is_ours && !leaves)) && text_is(event->epoch,
+	    text_from(thread->epoch, thread->epoch_len))) {
+		seat->held = event->seq;
+		if (!timer_is_set(&seat->later))
+			timer_set(loop_timers(seat->threads->service->loop),
+			    &seat->later, HELD_MS);
+		return;
+	}
+	seat->held = 0;
+	seat->handed = event->seq;
+	threads_thread_told(seat->thread, event->epoch, event->seq, is_ours);
+}
+
 static void
 on_deliver(struct subscription *sub, struct event *event)
 {
@@ -233,7 +294,7 @@ on_deliver(struct subscription *sub, struct event *event)
 
 	if (event->seq == 0)
 		return;
-	threads_thread_told(seat->thread, event->epoch, event->seq, is_ours);
+	note_event(seat, event, is_ours);
 	if (is_ours && json_in_raw(event->envelope, TEXT("data"), &data))
 		tell(seat, type, data);
 	else if (text_begins(type, TEXT("turn.")) &&
@@ -246,6 +307,8 @@ static void
 go_on_from(struct threads_seat *seat, text epoch, uint64_t head)
 {
 	seat->left = seat->waiting = 0;
+	seat->held = 0;
+	seat->handed = head;
 	threads_thread_told(seat->thread, epoch, head, true);
 }
 
@@ -337,6 +400,7 @@ join(struct threads_seat *seat, const struct call_row *row, uint64_t told,
 		waiting = 0;
 	}
 	seat->waiting = seat->left = waiting;
+	seat->handed = cursor.seq;
 	hub_join(feed_hubs(threads->service->feed), seat->tenant,
 	    row->stream, &seat->sub, &cursor);
 }
@@ -484,7 +548,10 @@ threads_seat_open(struct threads_seat **place,
 	    sizeof seat->sid);
 	seat->name_len = name.len;
 	memcpy(seat->name, name.at, name.len);
+	timer_init(&seat->later, on_later, seat);
 	subscription_init(&seat->sub, &acts);
+	/* On the same connection it still comes. */
+	threads_seat_note(*place);
 	threads_seat_close(place);
 	*place = seat;
 	ask(seat);

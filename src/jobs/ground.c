@@ -25,7 +25,7 @@ static const enum function asked[] = { FUNCTION_monitor_leave,
     FUNCTION_webhook_leave, FUNCTION_webhook_leave_all,
     FUNCTION_work_claim, FUNCTION_work_end_polls,
     FUNCTION_work_expire, FUNCTION_work_leave, FUNCTION_work_retain,
-    FUNCTION_work_webhook };
+    FUNCTION_work_tabletop_seats, FUNCTION_work_webhook };
 #define ASKED (sizeof asked / sizeof asked[0])
 #define NOBODY_ASKS ((unsigned)-1)
 

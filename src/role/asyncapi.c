@@ -4,7 +4,8 @@
  * they hear. An event is a message whose payload is the envelope around its
  * data_<name>; all else has the payload live_<name>. The channel `live` is
  * the WebSocket; each operation that answers an event_stream or events is one
- * more, in which those are the messages of its stream.
+ * more, in which those are the messages of its stream. `socketio` has the
+ * events of streams that only Socket.IO carries.
  */
 #include "role/asyncapi.h"
 
@@ -84,6 +85,14 @@ is_sent(const struct message_row *row)
 	return (row->direction == FROM_SERVER);
 }
 
+/* Whether it is the live door that carries it. */
+static bool
+is_live(const struct event_row *row)
+{
+	return (strncmp(row->stream, "lobby", 5) == 0 ||
+	    strncmp(row->stream, "session:", 8) == 0);
+}
+
 /* An answer comes when it is asked for; is that the only way? */
 static bool
 is_answer(text name)
@@ -121,8 +130,8 @@ refer_said(struct json_out *json, text name)
 static void
 refer_event(struct json_out *json, const struct event_row *row)
 {
-	refer_kind(json, "channels/live/messages", "event_",
-	    text_of(row->name));
+	refer_kind(json, is_live(row) ? "channels/live/messages" :
+	    "channels/socketio/messages", "event_", text_of(row->name));
 }
 
 static void
@@ -277,10 +286,39 @@ write_doors(struct json_out *json,
 }
 
 static void
-write_channel(struct json_out *json)
+write_events_of(struct json_out *json, bool of_live)
 {
 	char key[64];
 
+	for (size_t i = 0; i < EVENTS; i++) {
+		if (is_live(&event_rows[i]) != of_live)
+			continue;
+		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
+		json_key(json, key);
+		openapi_refer(json, "messages", key);
+	}
+}
+
+static void
+write_socketio(struct json_out *json)
+{
+	json_key(json, "socketio");
+	json_object_begin(json);
+	openapi_say(json, "address", "/socket.io/");
+	openapi_say(json, "description", "Socket.IO, version 4 of its "
+	    "clients: who has joined a table, or registered for a thread, "
+	    "hears these under their types, with data as the argument.");
+	write_servers(json, TEXT("http"));
+	json_key(json, "messages");
+	json_object_begin(json);
+	write_events_of(json, false);
+	json_object_end(json);
+	json_object_end(json);
+}
+
+static void
+write_channel(struct json_out *json)
+{
 	json_key(json, "channels");
 	json_object_begin(json);
 	json_key(json, "live");
@@ -293,29 +331,26 @@ write_channel(struct json_out *json)
 		json_key(json, message_rows[i].name);
 		openapi_refer(json, "messages", message_rows[i].name);
 	}
-	for (size_t i = 0; i < EVENTS; i++) {
-		snprintf(key, sizeof key, "event_%s", event_rows[i].name);
-		json_key(json, key);
-		openapi_refer(json, "messages", key);
-	}
+	write_events_of(json, true);
 	json_object_end(json);
 	json_key(json, "bindings");
 	json_raw(json, TEXT("{\"ws\":{\"method\":\"GET\"}}"));
 	write_closes(json);
 	json_object_end(json);
+	write_socketio(json);
 	write_doors(json, write_door_channel);
 	json_object_end(json);
 }
 
 static void
 begin_operation(struct json_out *json, const char *name, const char *action,
-    const char *words)
+    const char *channel, const char *words)
 {
 	json_key(json, name);
 	json_object_begin(json);
 	openapi_say(json, "action", action);
 	json_key(json, "channel");
-	refer_kind(json, "channels", "", TEXT("live"));
+	refer_kind(json, "channels", "", text_of(channel));
 	openapi_say(json, "summary", words);
 	json_key(json, "messages");
 	json_array_begin(json);
@@ -327,7 +362,7 @@ write_question(struct json_out *json, const struct message_row *row)
 {
 	text rest = text_of(row->answers), word;
 
-	begin_operation(json, row->name, "receive", row->text);
+	begin_operation(json, row->name, "receive", "live", row->text);
 	refer_said(json, text_of(row->name));
 	json_array_end(json);
 	json_key(json, "reply");
@@ -344,6 +379,18 @@ write_question(struct json_out *json, const struct message_row *row)
 }
 
 static void
+write_events(struct json_out *json, const char *name, const char *channel,
+    const char *words)
+{
+	begin_operation(json, name, "send", channel, words);
+	for (size_t i = 0; i < EVENTS; i++)
+		if (is_live(&event_rows[i]) == (strcmp(channel, "live") == 0))
+			refer_event(json, &event_rows[i]);
+	json_array_end(json);
+	json_object_end(json);
+}
+
+static void
 write_operations(struct json_out *json)
 {
 	json_key(json, "operations");
@@ -351,13 +398,11 @@ write_operations(struct json_out *json)
 	for (size_t i = 0; i < MESSAGES; i++)
 		if (!is_sent(&message_rows[i]))
 			write_question(json, &message_rows[i]);
-	begin_operation(json, "events", "send", "What happens in the lobby "
-	    "and in the sessions that the client follows.");
-	for (size_t i = 0; i < EVENTS; i++)
-		refer_event(json, &event_rows[i]);
-	json_array_end(json);
-	json_object_end(json);
-	begin_operation(json, "unasked", "send",
+	write_events(json, "events", "live", "What happens in the lobby and in "
+	    "the sessions that the client follows.");
+	write_events(json, "told", "socketio", "What happens at tables, to "
+	    "users and in threads.");
+	begin_operation(json, "unasked", "send", "live",
 	    "What the server says of a stream by itself.");
 	for (size_t i = 0; i < MESSAGES; i++)
 		if (is_sent(&message_rows[i]) &&
@@ -371,24 +416,44 @@ write_operations(struct json_out *json)
 	json_object_end(json);
 }
 
-/* "custom.<name>", "session:<id>", or what stands there. */
+/* Both kinds begin with letters and a sign. */
+static void
+add_pattern(struct buf *pattern, text word)
+{
+	const char *open = memchr(word.at, '<', word.len);
+	text kind = text_from(open, word.len - (size_t)(open - word.at));
+
+	buf_printf(pattern, "^%.*s[%c]%s$", (int)(open - word.at - 1),
+	    word.at, open[-1], text_is(kind, TEXT("<id>")) ? "[1-9]\\d*" :
+	    "[A-Za-z0-9._-]+");
+}
+
+/*
+ * "custom.<name>", "session:<id>", or what stands there. Of several that have
+ * commas between, each has a pattern.
+ */
 static void
 write_word(struct json_out *json, const char *word)
 {
-	const char *open = strchr(word, '<');
-	char pattern[96];
+	text rest = text_of(word), one;
+	struct buf pattern;
 
 	json_object_begin(json);
-	if (open == NULL)
+	if (strchr(word, '<') == NULL)
 		openapi_say(json, "const", word);
 	else {
+		buf_init(&pattern, BUF_NO_LIMIT);
+		while (text_next_word(&rest, &one)) {
+			if (pattern.len > 0)
+				buf_add_char(&pattern, '|');
+			if (one.at[one.len - 1] == ',')
+				one.len--;
+			add_pattern(&pattern, one);
+		}
 		openapi_say(json, "type", "string");
-		/* Both kinds begin with letters and a sign. */
-		snprintf(pattern, sizeof pattern, "^%.*s[%c]%s$",
-		    (int)(open - word - 1), word, open[-1],
-		    strcmp(open, "<id>") == 0 ? "[1-9]\\d*" :
-		    "[A-Za-z0-9._-]+");
-		openapi_say(json, "pattern", pattern);
+		json_key(json, "pattern");
+		json_text(json, buf_text(&pattern));
+		buf_fini(&pattern);
 	}
 	json_object_end(json);
 }

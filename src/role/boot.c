@@ -22,6 +22,7 @@
 #include "plat/addresses.h"
 #include "plat/failures.h"
 #include "plat/rates.h"
+#include "plat/slide.h"
 #include "plat/tenant_places.h"
 #include "plat/wake.h"
 #include "role/notify.h"
@@ -171,8 +172,9 @@ boot_segment(struct server *server)
 	    conf->connections))
 		die(EX_OSERR, "no memory to count clients by address: %s; "
 		    "lower connections or max_processes", strerror(errno));
-	if (!failures_open() || !rates_open() || !tenant_places_open(
-	    (unsigned)conf->max_processes, conf->tenant_places))
+	if (!failures_open() || !rates_open() || !slides_open() ||
+	    !tenant_places_open((unsigned)conf->max_processes,
+	    conf->tenant_places))
 		die(EX_OSERR, "no memory to count what tenants use: %s; lower "
 		    "tenant_places or max_processes", strerror(errno));
 	name_host(server->segment, conf);

@@ -10,6 +10,7 @@
 #include "jobs/monitors.h"
 #include "jobs/polls.h"
 #include "jobs/responder.h"
+#include "jobs/seats.h"
 #include "jobs/storage.h"
 #include "jobs/webhook.h"
 #include "jobs/work.h"
@@ -26,6 +27,7 @@ struct jobs {
 	struct webhooks	*webhooks;
 	struct monitors	*monitors;
 	struct responders *responders;
+	struct seats	*seats;
 };
 
 static struct jobs *
@@ -53,6 +55,7 @@ jobs_begin(struct child_self *self)
 	    jobs->guard, self->segment->host);
 	jobs->responders = responders_create(jobs->ground,
 	    self->segment->host);
+	jobs->seats = seats_create(jobs->ground);
 	return (true);
 }
 
@@ -72,6 +75,7 @@ jobs_drain(struct child_self *self)
 	webhooks_stop(jobs_of(self)->webhooks);
 	monitors_stop(jobs_of(self)->monitors);
 	responders_stop(jobs_of(self)->responders);
+	seats_stop(jobs_of(self)->seats);
 	fetcher_stop(jobs_of(self)->fetcher);
 }
 
@@ -98,6 +102,7 @@ jobs_end(struct child_self *self)
 	webhooks_destroy(&jobs->webhooks);
 	monitors_destroy(&jobs->monitors);
 	responders_destroy(&jobs->responders);
+	seats_destroy(&jobs->seats);
 	guard_destroy(&jobs->guard);
 	object_free(&jobs);
 	self->of_role = NULL;

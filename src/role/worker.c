@@ -252,6 +252,8 @@ worker_has_finished(struct child_self *self)
 	return (http_connections(worker->http) == 0 &&
 	    (worker->threads == NULL ||
 	    threads_have_finished(worker->threads)) &&
+	    (worker->tabletop == NULL ||
+	    tabletop_has_finished(worker->tabletop)) &&
 	    service_has_finished(worker->service));
 }
 

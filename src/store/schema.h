@@ -22,7 +22,7 @@
 struct db_answer;
 
 /* The number of the last file in sql/migration. */
-#define SCHEMA_VERSION 17
+#define SCHEMA_VERSION 18
 
 /* answer: of api.connect(). NULL: it is ours; else why it is not. */
 const char *schema_check(const struct db_answer *answer);

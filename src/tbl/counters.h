@@ -94,6 +94,7 @@ COUNTER(socketio_recoveries, "Sockets of Socket.IO that were put back where they
 COUNTER(storage_rounds, "Rounds in which all that tenants store was measured.")
 COUNTER(sweeps, "Comparisons of all followed streams with the log.")
 COUNTER(sweeps_posted, "Sweeps that the master posted for a dead process.")
+COUNTER(tabletop_seats_swept, "Sockets at tables that were told of as gone because their process was.")
 COUNTER(thread_askings, "Times that all processes were asked for sockets of threads.")
 COUNTER(thread_dropped, "Messages that waited for a thread and were dropped, as too many did.")
 COUNTER(thread_events, "Events of threads that sockets were told.")

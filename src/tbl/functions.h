@@ -45,10 +45,14 @@ FUNCTION(stream_read, READ, WITH, 3,
     "Epoch, lowest and head of a stream, and its events from a number on.")
 FUNCTION(stream_state, WRITE, WITH, 3,
     "The state at a stream's head; renews an epoch that was put back.")
+FUNCTION(tabletop_allowed, READ, WITH, 1,
+    "Whether somebody may be in a session.")
 FUNCTION(tabletop_chat_send, WRITE, WITH, 6,
     "Keeps what a user says, and tells it.")
-FUNCTION(tabletop_join, READ, WITH, 1,
-    "A session, for one of those who play in it.")
+FUNCTION(tabletop_join, WRITE, WITH, 6,
+    "A session and who is there, to one who comes; the others are told.")
+FUNCTION(tabletop_leave, WRITE, WITH, 3,
+    "Somebody has left a session; the others are told.")
 FUNCTION(tabletop_login_end, WRITE, WITH, 1,
     "Ends a login.")
 FUNCTION(tabletop_login_insert, WRITE, WITH, 3,
@@ -121,5 +125,7 @@ FUNCTION(work_leave, FLEET, WITHOUT, 2,
     "Gives a lease back before the work is done.")
 FUNCTION(work_retain, FLEET, WITHOUT, 4,
     "Removes events that tenants keep no longer.")
+FUNCTION(work_tabletop_seats, FLEET, WITHOUT, 5,
+    "Tells of sockets at tables whose process is gone; events of any tenants.")
 FUNCTION(work_webhook, FLEET, WITHOUT, 5,
     "Removes deliveries of webhooks and their log when they are old.")

@@ -126,6 +126,8 @@ bool	engineio_has_room(struct engineio *engine);
  * WebSocket takes it. What is volatile is not sent otherwise.
  */
 bool	engineio_is_writable(const struct engineio *engine);
+/* Whether all that was sent has left. */
+bool	engineio_has_sent_all(const struct engineio *engine);
 /* What was sent leaves first. on_close comes later, with that reason. */
 void	engineio_close(struct engineio *engine, enum engineio_end why);
 

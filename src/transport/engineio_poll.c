@@ -145,3 +145,10 @@ engineio_post(struct engineio *engine, const struct engineio_ask *ask,
 	}
 	refuse(ask, answer);
 }
+
+bool
+engineio_has_sent_all(const struct engineio *engine)
+{
+	return (engine->state == SESSION_OPEN && engine->count == 0 &&
+	    (engine->wire == NULL || !sock_is_blocked(engine->wire->sock)));
+}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // What pages of threads do, with the official client and our SessionMonitor,
-// as TAP: threads.js FOLDER ADDRESS, where FOLDER has node_modules. The
-// tenant's responder says an analysis for each word of a question. It writes
-// "kill" and waits for a line where somebody is to kill a worker.
+// as TAP: threads.js FOLDER ADDRESS OTHER, where FOLDER has node_modules and
+// OTHER is another host's. The tenant's responder says an analysis for each
+// word of a question. It writes "kill" and waits for a line where somebody is
+// to kill a worker of the first host.
 
 'use strict';
 
@@ -11,7 +12,7 @@ const { createRequire } = require('node:module');
 const assert = require('node:assert');
 const path = require('node:path');
 const readline = require('node:readline');
-const [folder, address] = process.argv.slice(2);
+const [folder, address, other] = process.argv.slice(2);
 const { io } = createRequire(`${folder}/`)('socket.io-client');
 const SessionMonitor = require(path.join(__dirname,
 	'../../src/web/clients/session_monitor.js'));
@@ -25,7 +26,7 @@ const tests = [];
 const test = (name, act) => tests.push({ name, act });
 const lines = readline.createInterface({ input: process.stdin });
 
-const connect = (transports) => io(address, { transports, forceNew: true,
+const connect = (transports, at) => io(at, { transports, forceNew: true,
 	path: '/socket.io', reconnectionAttempts: 5, reconnectionDelay: 50,
 	timeout: 10000 });
 
@@ -38,8 +39,8 @@ const until = async (what, is) => {
 	throw new Error(`not in time: ${what}`);
 };
 
-const ask = async (thread_id, words) => {
-	const answer = await fetch(`${address}/havefun`, { method: 'POST',
+const ask = async (thread_id, words, at = address) => {
+	const answer = await fetch(`${at}/havefun`, { method: 'POST',
 		headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ user_input: words.join(' '), thread_id,
 			use_websocket: true }) });
@@ -51,8 +52,8 @@ const ask = async (thread_id, words) => {
 const numbers = (count) => Array.from({ length: count }, (_, i) => String(i));
 
 // A page: what it was told, in order.
-const page = (thread_id, transports, options = {}) => {
-	const socket = connect(transports);
+const page = (thread_id, transports, options = {}, at = address) => {
+	const socket = connect(transports, at);
 	const monitor = new SessionMonitor(socket, { thread_id,
 		pingInterval: 50, ...options });
 	const told = { connected: [], session_registered: [], words: [],
@@ -128,6 +129,37 @@ test('a page whose worker is killed again and again', async () => {
 		one.told.words.length >= 300);
 	assert.strictEqual(one.told.words.join(' '), words.join(' '));
 	one.socket.disconnect();
+});
+
+// What one host is asked the other one's page is told, whose workers die.
+test('a page of another host, whose workers are killed', async () => {
+	const thread = 'npm hosts';
+	const one = page(thread, ['websocket', 'polling']);
+	const words = numbers(400);
+
+	await until('registered', () =>
+		one.told.session_registered.length === 1);
+	const answered = ask(thread, words, other);
+
+	for (let times = 1; times <= 2; times++) {
+		const before = one.told.words.length;
+
+		await until('some', () => one.told.words.length > before + 20);
+		console.log('kill');
+		await new Promise((done) => lines.once('line', done));
+	}
+	await answered;
+	await until('all', () => one.told.words.length >= 400);
+	assert.strictEqual(one.told.words.join(' '), words.join(' '));
+	one.socket.disconnect();
+	await until('it is gone', () => one.monitor.timer === null);
+
+	await ask(thread, ['x', 'y'], address);
+	const two = page(thread, ['polling'], {}, other);
+
+	await until('what waited', () => two.told.words.length >= 2);
+	assert.deepStrictEqual(two.told.words, ['x', 'y']);
+	two.socket.disconnect();
 });
 
 const run = async () => {

@@ -11,10 +11,10 @@ CREATE TEMP TABLE of_nobody AS SELECT unnest(ARRAY['api_version',
     'seed_tickers', 'work'])::name AS name;
 -- What the fleet role sees of all tenants.
 CREATE TEMP TABLE of_fleet AS SELECT unnest(ARRAY['event', 'idempotency', 'live_vote',
-    'monitor', 'recovery', 'session', 'session_game', 'stream', 'tenant',
-    'tenant_host', 'thread', 'ticket', 'token_revocation', 'turn', 'webhook',
-    'webhook_delivery', 'webhook_log', 'webhook_outbox',
-    'webhook_queue'])::name AS name;
+    'monitor', 'recovery', 'session', 'session_game', 'stream',
+    'tabletop_seat', 'tenant', 'tenant_host', 'thread', 'ticket',
+    'token_revocation', 'turn', 'webhook', 'webhook_delivery', 'webhook_log',
+    'webhook_outbox', 'webhook_queue'])::name AS name;
 CREATE TEMP VIEW ours AS SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'partyline'::regnamespace
     AND c.relkind IN ('r', 'p');

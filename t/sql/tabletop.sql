@@ -49,13 +49,13 @@ SELECT t.refused('api.tabletop_member_add(t.as_user(1), 1, 9)', 'PT404',
     'user_not_found');
 SELECT t.refused('api.tabletop_member_add(t.as_user(1), 9, 2)', 'PT404',
     'session_not_found');
-SELECT t.refused('api.tabletop_join(t.as_user(3), 1)', 'PT403',
+SELECT t.refused('api.tabletop_allowed(t.as_user(3), 1)', 'PT403',
     'tabletop_denied');
-SELECT t.refused('api.tabletop_join(t.as_user(3), 9)', 'PT404',
+SELECT t.refused('api.tabletop_allowed(t.as_user(3), 9)', 'PT404',
     'session_not_found');
-SELECT is(body::jsonb->'participantIds', '[2]', 'who plays may join')
+SELECT is(body::jsonb, '{}', 'who plays may come')
 FROM unnest(ARRAY[1, 2, 4]) n,
-    t.server(format('api.tabletop_join(t.as_user(%s), 1)', n));
+    t.server(format('api.tabletop_allowed(t.as_user(%s), 1)', n));
 SELECT is(count(*), 2::bigint, 'an encounter, and that it is there')
 FROM t.server($$api.tabletop_encounter_create(t.as_user(1), 1, 'Cave')$$);
 

@@ -73,6 +73,8 @@ INSERT INTO partyline.tabletop_token (tenant_id, id, encounter_id, name,
     size, position, is_visible, is_player_controlled, data)
 SELECT n, 1, 1, 'orc', 'large', '{"x":1,"y":1}', true, false, '{}'
 FROM unnest(ARRAY[1, 2]) n;
+INSERT INTO partyline.tabletop_seat SELECT n, 'sid', 1, 1, 'ann', NULL, 1,
+    'host', '1.1', now() FROM generate_series(1, 2) n;
 INSERT INTO partyline.tabletop_chat SELECT n, 1, 1, 1, 'session', '1', '{}'
 FROM unnest(ARRAY[1, 2]) n;
 
@@ -125,7 +127,7 @@ SELECT is_empty($$
 	SELECT name FROM guarded
 	WHERE has_table_privilege('partyline_fleet', oid, 'SELECT')
 	AND name NOT IN ('event', 'idempotency', 'live_vote', 'monitor',
-	    'recovery', 'session_game', 'stream',
+	    'recovery', 'session_game', 'stream', 'tabletop_seat',
 	    'tenant', 'tenant_host', 'thread', 'ticket',
 	    'token_revocation', 'turn', 'webhook',
 	    'webhook_delivery', 'webhook_log', 'webhook_outbox',

@@ -30,6 +30,8 @@
 	const forms = [
 		[/\\d\{4\}-/, '2026-03-14T20:30:00.000Z'],
 		[/custom/, 'custom.hello'], [/session/, 'session:17'],
+		[/thread/, 'thread:17'], [/table/, 'table:17'],
+		[/user/, 'user:4'],
 		[/A-Z0-9.*\{4\}/, 'LSBN'], [/\[0-9\]\+/, '41']
 	];
 
