@@ -296,13 +296,15 @@ BEGIN
 END
 $$;
 
--- How long until something is due; NULL: nothing is known of.
+-- How long until something is due; NULL: nothing is known of. greatest()
+-- leaves out what is NULL.
 CREATE FUNCTION api.webhook_wait()
 RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
 	RETURN (SELECT ceil(greatest(0, extract(epoch FROM
 	    min(q.due_at) - clock_timestamp())) * 1000)
-	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL);
+	    FROM partyline.webhook_queue q WHERE q.due_at IS NOT NULL
+	    HAVING count(*) > 0);
 END
 $$;
 

@@ -2,7 +2,7 @@
 --
 -- Webhooks: what emit leaves, how it is handed out, and what comes of it.
 
-SELECT plan(51);
+SELECT plan(52);
 
 -- Rows as the product makes them; the calls themselves are tested over REST.
 CREATE FUNCTION t.hook(wanted bigint, types text[], in_order boolean
@@ -84,6 +84,7 @@ SELECT lives_ok($$SELECT t.server('api.session_create(t.ctx(1), NULL)')$$,
     'a session');
 SELECT is((SELECT count(*) FROM partyline.webhook_outbox), 0::bigint,
     'nobody wants its event, and so nothing is queued');
+SELECT is(t.wait(), NULL::bigint, 'and nothing is known to wait for');
 
 -- --- what emit leaves -------------------------------------------------------
 
