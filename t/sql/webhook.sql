@@ -84,6 +84,7 @@ SELECT lives_ok($$SELECT t.server('api.session_create(t.ctx(1), NULL)')$$,
     'a session');
 SELECT is((SELECT count(*) FROM partyline.webhook_outbox), 0::bigint,
     'nobody wants its event, and so nothing is queued');
+SELECT is(t.wait(), NULL::bigint, 'and nothing is known to wait for');
 
 SELECT is(t.wait(), NULL, 'nothing is due, and nobody has to look again');
 
