@@ -465,8 +465,8 @@ subtest 'the same script in two at once, and in one alone' => sub {
 	like($first->[2], qr/\{"id":1,/, 'ids begin at 1');
 	# What documents everything is the same for all of them.
 	is((grep { $_->[2] =~ /left|right|\.example/ && $_->[0] !~
-		m{ /(?:docs|openapi|asyncapi|clients)\b} } map { @$_ } values %told),
-		0, 'no name of a tenant is told');
+		m{ /(?:docs|openapi|asyncapi|clients)\b} }
+		map { @$_ } values %told), 0, 'no name of a tenant is told');
 };
 
 # Rows of a tenant by table, and what of them should be the same; whether a

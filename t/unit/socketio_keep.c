@@ -98,7 +98,8 @@ keeping(void)
 	/* While that is asked there is more. */
 	two = track(&ann, "session:1", CURSOR_PAIR);
 	socketio_keep(ann.socket, on_all_kept, &is_all);
-	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,\"stream\":\"lobby\","
+	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,"
+	    "\"stream\":\"lobby\","
 	    "\"epoch\":\"e\",\"seq\":4}]}");
 	is(told, 1);
 	is(how, SOCKETIO_KEPT);
@@ -107,7 +108,8 @@ keeping(void)
 	ok(asks(FUNCTION_recovery_keep, "\"seq\":4},{\"nth\":1,"));
 	/* It goes on before it is kept. */
 	socketio_track_set(two, TEXT("k3"), 8);
-	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,\"stream\":\"lobby\","
+	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,"
+	    "\"stream\":\"lobby\","
 	    "\"epoch\":\"e\",\"seq\":4},{\"nth\":1,\"stream\":"
 	    "\"session:1\",\"epoch\":\"k3\",\"seq\":7}]}");
 	is(told, 2);
@@ -133,7 +135,8 @@ keeping(void)
 	socketio_keep(ann.socket, on_all_kept, &is_all);
 	while (asked.on_answer == NULL)
 		loop_turn(loop, 1000);
-	ok(asks(FUNCTION_recovery_keep, "\"lobby\",\"epoch\":\"e\",\"seq\":4}]"));
+	ok(asks(FUNCTION_recovery_keep,
+	    "\"lobby\",\"epoch\":\"e\",\"seq\":4}]"));
 	test("it goes while it is asked for");
 	go(&ann);
 	is(is_all, -1);
