@@ -15,6 +15,7 @@ use T::Client;
 use T::Db;
 use T::Endpoint;
 use T::Line;
+use T::Live;
 use T::Receiver;
 use T::Server;
 use T::Wait;
@@ -154,6 +155,7 @@ subtest 'who is gone, and who wants rest' => sub {
 	my $endpoint = T::Endpoint->start;
 	my $server   = server(webhook_pause_max => '3s');
 	my $db       = $server->db;
+	my $live     = T::Live->enter($server);
 
 	$endpoint->answers(gone => 410);
 	$endpoint->answers(rest => '429 1', 200);
@@ -163,8 +165,7 @@ subtest 'who is gone, and who wants rest' => sub {
 	ok((wait_until { $db->query('SELECT enabled
 		FROM partyline.webhook WHERE id = 1') eq 'f' }), 'disabled');
 	$endpoint->queue($db, 3, 1, 2);
-	is($db->query("SELECT payload FROM partyline.event
-		WHERE type = 'webhook.disabled'") =~ /"reason":"([^"]*)"/ && $1,
+	is($live->hears('webhook.disabled')->{data}{reason},
 		'answered 410: gone', 'the lobby is told why');
 	my @came = came_to($endpoint, 'rest', 5);
 	cmp_ok($came[1]{at} - $came[0]{at}, '>=', 1,

@@ -51,9 +51,12 @@ sub monitor_dies {
 	ok((wait_until { $server->count('monitors_watching') == 1
 		&& $server->count('process_deaths') == 1 } 20),
 		'another process watches');
-	is($server->db->query("SELECT string_agg(type, ' ' ORDER BY seq)
-		FROM partyline.event WHERE stream = 'session:$id'"),
-		'game.added room.connected player-count.updated',
+	my $said = sub { $server->db->query("SELECT string_agg(type, ' '
+		ORDER BY seq) FROM partyline.event
+		WHERE stream = 'session:$id'") };
+
+	wait_until { $said->() =~ /player-count/ };
+	is($said->(), 'game.added room.connected player-count.updated',
 		'each is said once');
 	return;
 }
