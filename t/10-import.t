@@ -85,8 +85,10 @@ subtest 'a night of today' => sub {
 		. 'completed',
 		'12|4|9|2026-01-02T20:05:00.000Z|t|manual|skipped|||',
 		'15|7|3|2026-01-09T19:05:00.000Z|f|dice|playing|WXYZ||'
-		. 'monitoring',
+		. 'checking',
 	], 'their games');
+	is_deeply(rows($db, 'SELECT id, room_code FROM partyline.monitor'),
+		['15|WXYZ'], 'the room that was watched is looked for');
 	is_deeply(rows($db, 'SELECT id, session_id, game_id, username, vote,
 		voted_text, created_text FROM partyline.live_vote
 		ORDER BY id'), [

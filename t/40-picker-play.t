@@ -134,8 +134,8 @@ subtest 'add: the next one' => sub {
 	$second = $added->{json}{id};
 	is_deeply([@{ $added->{json} }{qw(manually_added source room_code
 		player_count_check_status popularity_score)}],
-		[1, 'manual', 'QX7Z', 'monitoring', 0], 'by hand, with a room');
-	is(states($id), "$first played -, $second playing monitoring",
+		[1, 'manual', 'QX7Z', 'checking', 0], 'by hand, with a room');
+	is(states($id), "$first played -, $second playing checking",
 		'what was playing has been played');
 	my $event = (told($id))[1];
 	is_deeply($event->{data}, { session => { id => $id, is_active =>
@@ -262,7 +262,7 @@ subtest 'player count' => sub {
 
 	admin()->post("$games/$first/start-player-check");
 	is($set->(0)->{json}{player_count}, 0, 'nobody plays');
-	is((told($id))[-1]{data}{status}, 'monitoring',
+	is((told($id))[-1]{data}{status}, 'checking',
 		'the room is still watched');
 	refused(admin()->request('patch', $path, $_), 400, 'input_missing',
 		field => 'player_count', error => 'player_count is required')
@@ -300,7 +300,7 @@ subtest 'check and status-live' => sub {
 	is($started->{body}, '{"message":"Room monitor started",'
 		. '"status":"monitoring"}', 'what is said');
 	is($live->($first)->{monitoring}, JSON::PP::true, 'watched');
-	is(row($id, $first)->{player_count_check_status}, 'monitoring',
+	is(row($id, $first)->{player_count_check_status}, 'checking',
 		'the row says so');
 
 	my ($without) = map { $_->{id} } grep { !$_->{room_code} }

@@ -265,7 +265,7 @@ my %how = (
 		%session,
 		body    => ['{}', '{"a":1}'],
 		undo    => sub { check('stopped') },
-		done    => sub { checks($_[0]) eq 'monitoring' },
+		done    => sub { checks($_[0]) eq 'checking' },
 		never   => sub { sql('UPDATE partyline.session_game
 			SET room_code = NULL') },
 		missing => 'session_game_not_found',

@@ -119,14 +119,21 @@ subtest 'a game from its lobby to its end' => sub {
 
 	begin();
 	$ecast->make($code, players => ['Alice']);
-	my $game = plays($code);
+	my $added = $admin->post("/api/sessions/$session/games",
+		{ game_id => $drawful, room_code => $code })->{json};
+	my $game = $added->{id};
 	my %is = (sessionId => $session, gameId => $game,
 		catalogGameId => $drawful, roomCode => $code);
+
+	is($added->{player_count_check_status}, 'checking',
+		'nobody has seen its room yet');
 	says('room.connected', { %is, appTag => 'drawful2international',
 		maxPlayers => 8, playerCount => 1, players => ['Alice'],
 		lobbyState => 'WaitingForMore', gameState => 'Lobby' });
 	says('player-count.updated', { gameId => $game, playerCount => 1,
 		status => 'monitoring' });
+	is(row($game)->{player_count_check_status}, 'monitoring',
+		'it is watched');
 	$ecast->join($code, 'Bob');
 	says('lobby.player-joined', { %is, playerName => 'Bob',
 		playerCount => 2, players => ['Alice', 'Bob'],
@@ -260,12 +267,10 @@ subtest 'a service that is ill' => sub {
 	my $code = code();
 
 	begin();
-	$ecast->make($code, status => 503);
+	$ecast->make($code, ails => 1, closes => 1);
 	plays($code);
-	ok((wait_until { $ecast->asked(qr{/rooms/$code\z}) >= 2 }),
-		'it is asked again');
-	$ecast->change($code, status => 0, closes => 1);
 	says('room.connected', { roomCode => $code });
+	is(scalar $ecast->asked(qr{/rooms/$code\z}), 3, 'it was asked again');
 	is(story(), 'added connected updated=0', 'nobody else heard of it');
 };
 

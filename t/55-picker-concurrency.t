@@ -152,7 +152,7 @@ sub demote {
 
 	for my $row (map { $row{$_} } grep { $_ != $but } keys %row) {
 		$row->{status} = 'played' if $row->{status} eq 'playing';
-		$row->{check} = 'stopped' if $row->{check} eq 'monitoring';
+		$row->{check} = 'stopped' if $row->{check} eq 'checking';
 	}
 	return;
 }
@@ -171,7 +171,7 @@ my %play = (
 			status  => 'playing',
 			room    => $room // '-',
 			players => '-',
-			check   => defined $room ? 'monitoring' : '-'
+			check   => defined $room ? 'checking' : '-'
 		};
 		return "game.added $one->{body}{game_id} $played "
 		    . ($room // '-');
@@ -194,7 +194,7 @@ my %play = (
 		my ($one, $row) = @_;
 
 		$row->{players} = $one->{body}{player_count};
-		$row->{check} = 'completed' if $row->{check} ne 'monitoring';
+		$row->{check} = 'completed' if $row->{check} ne 'checking';
 		return "player-count.updated $one->{game} $row->{game} "
 		    . "$row->{players} $row->{check}";
 	},
@@ -203,7 +203,7 @@ my %play = (
 
 		push @wrong, "$one->{request}: watched without a room"
 		    if $row->{room} eq '-';
-		$row->{check} = 'monitoring';
+		$row->{check} = 'checking';
 		return;
 	},
 	stop => sub {

@@ -211,6 +211,9 @@ BEGIN
 		fit.player_count_check_status := 'stopped';
 		changes := changes || 'nobody watches its room any more: '
 		    'stopped'::text;
+	ELSIF fit.player_count_check_status IN ('monitoring', 'checking') THEN
+		fit.player_count_check_status := CASE WHEN fit.room_code
+		    IS NULL THEN 'stopped' ELSE 'checking' END;
 	END IF;
 	note := api.import_changes('session_games', played.id, changes);
 END
@@ -224,6 +227,16 @@ RETURNS text LANGUAGE sql STABLE AS $$
 		THEN format('its session %s was not brought in', session)
 	    WHEN game <> ALL (games)
 		THEN format('its game %s was not brought in', game) END
+$$;
+
+-- A room that was watched there is watched here.
+CREATE FUNCTION api.import_watch(ctx api.ctx, played partyline.session_game)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF played.player_count_check_status = 'checking' THEN
+		PERFORM api.monitor_start(ctx, played);
+	END IF;
+END
 $$;
 
 CREATE FUNCTION api.import_session_games(ctx api.ctx, rows text,
@@ -274,8 +287,14 @@ BEGIN
 			CONTINUE;
 		END IF;
 		ids := ids || played.id;
+		IF played.player_count_check_status = 'checking'
+		    AND old.room_code = played.room_code THEN
+			played.player_count_check_status :=
+			    old.player_count_check_status;
+		END IF;
 		IF old.id IS NULL THEN
 			INSERT INTO partyline.session_game SELECT played.*;
+			PERFORM api.import_watch(ctx, played);
 			added := added + 1;
 		ELSIF old IS DISTINCT FROM played THEN
 			UPDATE partyline.session_game s
@@ -286,6 +305,7 @@ BEGIN
 			    player_count_check_status =
 				played.player_count_check_status
 			WHERE s.tenant_id = ctx.tenant AND s.id = played.id;
+			PERFORM api.import_watch(ctx, played);
 			updated := updated + 1;
 		END IF;
 	END LOOP;

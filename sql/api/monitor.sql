@@ -36,6 +36,16 @@ BEGIN
 END
 $$;
 
+-- What a row says whose room is to be watched: `checking` until it has said
+-- welcome.
+CREATE FUNCTION api.monitor_stage(played partyline.session_game)
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT CASE WHEN EXISTS (SELECT FROM partyline.monitor m
+	    WHERE m.tenant_id = played.tenant_id AND m.id = played.id
+		AND m.room_code = played.room_code AND m.ended_at IS NULL
+		AND m.is_connected) THEN 'monitoring' ELSE 'checking' END
+$$;
+
 -- Those of a session's games, or of one of them, or of all but one. Which of
 -- them had found their room: the caller tells of these.
 CREATE FUNCTION api.monitors_stop(ctx api.ctx, of_session bigint,
@@ -196,8 +206,9 @@ BEGIN
 	    player_count_check_status = CASE m.reason
 		WHEN 'room_closed' THEN 'completed'
 		WHEN 'manually_stopped' THEN 'stopped'
-		ELSE CASE WHEN m.reason IS NULL THEN 'monitoring'
-		    ELSE 'failed' END END
+		ELSE CASE WHEN m.reason IS NOT NULL THEN 'failed'
+		    WHEN m.is_connected THEN 'monitoring'
+		    ELSE 'checking' END END
 	WHERE p.tenant_id = m.tenant_id AND p.id = m.id
 	RETURNING * INTO played;
 	RETURN played;
@@ -303,8 +314,8 @@ BEGIN
 		m.ended_at := api.moment();
 	END IF;
 	PERFORM api.monitor_write(m);
-	IF (m.player_count, m.reason) IS DISTINCT FROM
-	    (old.player_count, old.reason) THEN
+	IF (m.player_count, m.reason, m.is_connected) IS DISTINCT FROM
+	    (old.player_count, old.reason, old.is_connected) THEN
 		played := api.monitor_note(m);
 	END IF;
 	FOREACH event IN ARRAY api.monitor_tell(ctx, old, m, played) LOOP

@@ -151,7 +151,7 @@ BEGIN
 	    game.id, played.played_at, api.iso(played.played_at),
 	    coalesce(by_hand, false), coalesce(how, CASE WHEN by_hand
 	    THEN 'manual' ELSE 'dice' END), room,
-	    CASE WHEN room IS NOT NULL THEN 'monitoring' END)
+	    CASE WHEN room IS NOT NULL THEN 'checking' END)
 	RETURNING * INTO played;
 	IF room IS NOT NULL THEN
 		PERFORM api.monitor_start(ctx, played);
@@ -220,7 +220,7 @@ BEGIN
 		stopped := api.monitors_stop(ctx, session_id, wanted);
 		UPDATE partyline.session_game p SET room_code = room,
 		    player_count_check_status =
-			CASE WHEN p.status = 'playing' THEN 'monitoring'
+			CASE WHEN p.status = 'playing' THEN 'checking'
 			WHEN p.player_count_check_status IN ('monitoring',
 			    'checking') THEN 'stopped'
 			ELSE p.player_count_check_status END
@@ -365,7 +365,7 @@ BEGIN
 		RAISE 'room_code_missing' USING ERRCODE = 'PT400';
 	END IF;
 	UPDATE partyline.session_game p SET player_count_check_status =
-	    CASE WHEN watch THEN 'monitoring' ELSE 'stopped' END
+	    CASE WHEN watch THEN api.monitor_stage(played) ELSE 'stopped' END
 	WHERE p.tenant_id = ctx.tenant AND p.id = wanted;
 	answer := api.reply(200, CASE WHEN watch THEN
 	    '{"message":"Room monitor started","status":"monitoring"}'

@@ -2,7 +2,7 @@
 --
 -- Monitors: who may write, what a report tells, once, and what ends them.
 
-SELECT plan(32);
+SELECT plan(36);
 
 CREATE FUNCTION t.told(call text) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(coalesce(status::text, body::json->>'type'), ' ')
@@ -25,6 +25,10 @@ SELECT is(t.said('api.session_create(t.ctx(), NULL)'), '201 session.started',
     'a session');
 SELECT is(t.said('api.session_game_add(t.ctx(), 1, 1, NULL, ''AB12'', NULL)'),
     '201 game.added', 'a game in a room');
+CREATE FUNCTION t.status() RETURNS text LANGUAGE sql AS $$
+	SELECT player_count_check_status FROM partyline.session_game
+$$;
+SELECT is(t.status(), 'checking', 'nobody has seen the room');
 
 -- claimed
 SELECT is(t.told('api.monitor_look(''one'', 60000, 10, true)'), '201 200',
@@ -54,6 +58,10 @@ $$;
 SELECT is(t.report('{"is_connected":true,"players":["Ann"],"player_ids":[2],'
     '"heard_count":1,"app_tag":"a","max_players":8,"lobby_state":"W"}'),
     'room.connected player-count.updated 200', 'connected');
+SELECT is(t.status(), 'monitoring', 'the list says so');
+SELECT is(t.said('api.session_game_check_start(t.ctx(), 1, 1)'), '200',
+    'asked for again');
+SELECT is(t.status(), 'monitoring', 'it goes on');
 SELECT is(t.report('{"is_connected":true,"players":["Ann"],"player_ids":[2],'
     '"heard_count":1,"app_tag":"a","max_players":8,"lobby_state":"W"}'),
     '200', 'what was said tells nothing');

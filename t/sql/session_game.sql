@@ -42,7 +42,7 @@ SELECT is(status, 201, 'added') FROM added WHERE n = 1;
 SELECT is(t.times(body), '{"id":1,"session_id":1,"game_id":1,'
     '"played_at":"T","manually_added":0,"status":"playing",'
     '"room_code":"AB12","player_count":null,'
-    '"player_count_check_status":"monitoring","source":"dice",'
+    '"player_count_check_status":"checking","source":"dice",'
     '"pack_name":"P","title":"A\"","game_type":null,"secondary_type":null,'
     '"min_players":2,"max_players":8,"length_minutes":null,'
     '"popularity_score":-2,"upvotes":1,"downvotes":3}', 'its shape')
@@ -88,7 +88,7 @@ SELECT is(t.body('api.session_game_check_start(t.ctx(), 1, 1)'),
     '{"message":"Room monitor started","status":"monitoring"}', 'watched');
 SELECT is(t.body($$api.session_game_status(t.ctx(), 1, 1, 'playing')$$),
     '{"message":"Status updated successfully","status":"playing"}', 'as it is');
-SELECT is(t.rows_of(1), '1 playing monitoring, 2 played, 3 played',
+SELECT is(t.rows_of(1), '1 playing checking, 2 played, 3 played',
     'nothing changed');
 SELECT is(t.times(body), '{"type":"player-count.updated",'
     '"stream":"session:1","seq":4,"timestamp":"T","data":{"sessionId":1,'

@@ -25,7 +25,7 @@ package T::Ecast;
 #	no_texts	it has no textDescriptions; no_connected: nor that
 #	refuses => N	shards get the error N instead of a welcome
 #	closes => N	the first N connections end before the welcome
-#	status => N	REST answers so
+#	ails => N	the first N answers of REST are 503
 #	deaf		what a shard says is not answered, nor are pings
 #
 # Slots never fall: who left is still counted in connections.
@@ -181,9 +181,14 @@ sub room_of {
 	my $room = $rooms{ $c->param('code') };
 
 	return if refuses_bare($c);
-	return $room if $room && !$room->{gone} && !$room->{status};
+	if ($room && $room->{ails}) {
+		$room->{ails}--;
+		$c->render(text => 'not now', status => 503);
+		return;
+	}
+	return $room if $room && !$room->{gone};
 	$c->render(json => { ok => JSON::PP::false, error => 'no such room' },
-		status => $room && $room->{status} || 404);
+		status => 404);
 	return;
 }
 
