@@ -86,8 +86,6 @@ SELECT is((SELECT count(*) FROM partyline.webhook_outbox), 0::bigint,
     'nobody wants its event, and so nothing is queued');
 SELECT is(t.wait(), NULL::bigint, 'and nothing is known to wait for');
 
-SELECT is(t.wait(), NULL, 'nothing is due, and nobody has to look again');
-
 -- --- what emit leaves -------------------------------------------------------
 
 SELECT t.hook(1, '{game.added,session.ended}');
