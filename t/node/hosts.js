@@ -13,11 +13,12 @@ const readline = require('node:readline');
 const [folder, address] = process.argv.slice(2);
 const { io } = createRequire(`${folder}/`)('socket.io-client');
 
+const slow = Number(process.env.T_SLOW || 1);
 const ways = [['polling'], ['websocket'], ['polling', 'websocket']];
 const lines = readline.createInterface({ input: process.stdin });
 
 const until = async (what, is) => {
-	for (const end = Date.now() + 60000; Date.now() < end;) {
+	for (const end = Date.now() + 30000 * slow; Date.now() < end;) {
 		if (is())
 			return;
 		await new Promise((done) => setTimeout(done, 5));

@@ -17,13 +17,15 @@ const ways = {
 	upgrade: { transports: ['polling', 'websocket'] },
 };
 
+const slow = Number(process.env.T_SLOW || 1);
 const tests = [];
 const test = (name, act) => tests.push({ name, act });
 
 const connect = (way, nsp = '/', options = {}) => io(address + nsp, {
-	...ways[way], forceNew: true, reconnection: false, ...options });
+	...ways[way], forceNew: true, reconnection: false,
+	timeout: 20000 * slow, ...options });
 
-const heard = (socket, name, ms = 10000) => new Promise((done, fail) => {
+const heard = (socket, name, ms = 10000 * slow) => new Promise((done, fail) => {
 	const late = setTimeout(() => fail(new Error(`no ${name}`)), ms);
 
 	socket.once(name, (...args) => {
@@ -49,7 +51,7 @@ for (const way of Object.keys(ways)) {
 		assert.strictEqual(told[2][0].message, 'Invalid namespace');
 		assert.notStrictEqual(socket.id, custom.id);
 		custom.disconnect();
-		assert.deepStrictEqual(await socket.timeout(10000)
+		assert.deepStrictEqual(await socket.timeout(10000 * slow)
 			.emitWithAck('message-with-ack', 1), 1);
 		socket.disconnect();
 	});
@@ -120,7 +122,7 @@ for (const way of Object.keys(ways)) {
 	test(`${way}: fifty at once`, async () => {
 		const sockets = numbers(50).map(() => connect(way));
 		const answers = await Promise.all(sockets.map((socket, n) =>
-			socket.timeout(20000).emitWithAck('message-with-ack', n)));
+			socket.timeout(20000 * slow).emitWithAck('message-with-ack', n)));
 
 		assert.deepStrictEqual(answers, numbers(50));
 		sockets.forEach((socket) => socket.disconnect());
