@@ -310,6 +310,49 @@ subtest 'so many of a tenant' => sub {
 	is(turns(), 0, 'all are answered');
 };
 
+subtest 'too many wait' => sub {
+	my @usual = ($server, $db);
+
+	$server = T::Server->start(workers => 2, set => {
+		outgoing_allow => '127.0.0.0/8', responder_timeout => '60s',
+		responder_calls_per_tenant => 4, responder_waiting => 3,
+		responder_waiting_per_tenant => 8 });
+	$db = $server->db;
+	my $busy = sub {
+		my ($turn, $name) = @_;
+
+		is($turn->{status}, 503, $name);
+		refused($turn->{answer}, 503, 'responder_busy',
+			error => 'Server busy. Please try again.');
+	};
+	my $at_work = sub {
+		my ($many) = @_;
+
+		return wait_until { turns('WHERE leased_until IS NOT NULL')
+			== $many };
+	};
+
+	responder('/wait/full');
+	my @turns = ask({ thread_id => 'full' });
+	ok($at_work->(1), 'one is at work');
+	push @turns, map { ask({ thread_id => 'full' }) } 1 .. 3;
+	$busy->(ask({ thread_id => 'full' }, worker => 2),
+		'a thread: one more is refused at once');
+	is(turns(), 4, 'it left nothing');
+	push @turns, map { ask({ thread_id => "full$_" }) } 1 .. 3;
+	ok($at_work->(4), 'others go on');
+	push @turns, map { ask({ thread_id => "wide$_" }) } 1 .. 5;
+	$busy->(ask({ thread_id => 'wide6' }), 'a tenant: one more, too');
+	is($db->query("SELECT count(*) FROM partyline.thread
+		WHERE name = 'wide6'"), 0, 'and no thread is made');
+	$responder->release('full');
+	$_->rest for @turns;
+	responder('/json');
+	is(scalar(my @next = ask({ thread_id => 'full' })->rest), 2,
+		'then there is room');
+	($server, $db) = @usual;
+};
+
 subtest 'nobody wants it' => sub {
 	my $before = $server->count('turns_cancelled');
 

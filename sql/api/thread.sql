@@ -56,10 +56,23 @@ BEGIN
 END
 $$;
 
--- Its answer tells where the stream stands before anything is said.
+-- Whether so many turns wait, of a thread or of all; it counts no further.
+CREATE FUNCTION api.turns_wait(ctx api.ctx, of_thread bigint, many int)
+RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN many <= (SELECT count(*) FROM (SELECT FROM partyline.turn w
+	    WHERE w.tenant_id = ctx.tenant AND w.leased_until IS NULL
+		AND (of_thread IS NULL OR w.thread_id = of_thread)
+	    LIMIT many) v);
+END
+$$;
+
+-- Its answer tells where the stream stands before anything is said. Where so
+-- many wait already it is refused: the thread's row and the counter's are
+-- locked, and so nobody slips by.
 CREATE FUNCTION api.turn_create(ctx api.ctx, thread text, kind text,
     user_id text, user_input text, graph_version_id text,
-    use_websocket boolean)
+    use_websocket boolean, most_of_thread int, most_of_tenant int)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	answer api.answer;
@@ -74,6 +87,10 @@ BEGIN
 	END IF;
 	thread_id := api.thread_take(ctx, thread);
 	number := api.next_id(ctx, 'turn');
+	IF api.turns_wait(ctx, thread_id, most_of_thread)
+	    OR api.turns_wait(ctx, NULL, most_of_tenant) THEN
+		RAISE 'responder_busy' USING ERRCODE = 'PT503';
+	END IF;
 	INSERT INTO partyline.turn (tenant_id, id, thread_id, kind, user_id,
 	    user_input, graph_version_id, use_websocket, request_id,
 	    created_at, heard_at)

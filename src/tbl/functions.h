@@ -95,7 +95,7 @@ FUNCTION(turn_cancel, WRITE, WITH, 1,
     "Ends a turn whose answer nobody wants any more.")
 FUNCTION(turn_claim, FLEET, WITHOUT, 5,
     "Leases for turns of threads, with what is to be asked.")
-FUNCTION(turn_create, WRITE, WITH, 6,
+FUNCTION(turn_create, WRITE, WITH, 8,
     "Stores a turn of a thread, and says where its stream stands.")
 FUNCTION(turn_expire, FLEET, WITHOUT, 4,
     "Ends turns that waited for too long, or that nobody listens to.")

@@ -237,6 +237,11 @@ OPTION(responder_timeout, span, "2min", 100, 86400000, RELOAD,
 OPTION(responder_wait, span, "1min", 100, 86400000, RELOAD,
     "A turn of a thread that waits for so long is told that the server is "
     "busy.")
+OPTION(responder_waiting, count, "20", 1, 10000, RELOAD,
+    "Turns of one thread that wait at a time. One more is told at once that "
+    "the server is busy.")
+OPTION(responder_waiting_per_tenant, count, "1000", 1, 100000, RELOAD,
+    "The same of all threads of one tenant.")
 OPTION(restart_max, span, "30s", 100, 3600000, RELOAD,
     "The longest pause before a process that keeps dying is started again.")
 OPTION(ring_record_max, bytes, "32KiB", 1024, 1048576, RESTART,

@@ -385,6 +385,14 @@ on_created(void *me, const struct db_answer *answer)
 }
 
 static text
+number_text(int64_t number, char digits[DIGITS])
+{
+	int len = snprintf(digits, DIGITS, "%" PRId64, number);
+
+	return (text_from(digits, (size_t)len));
+}
+
+static text
 given(const struct op *op, const char *name, text otherwise)
 {
 	text input = op_input(op, name);
@@ -396,8 +404,10 @@ static void
 create(struct op *op, const char *kind, text thread, text user)
 {
 	struct asker *asker;
+	const struct conf *conf = op->ground->conf;
 	struct call_context context;
-	text inputs[6];
+	char digits[2][DIGITS];
+	text inputs[8];
 
 	if (!act_is_within_limits(op))
 		return;
@@ -414,12 +424,15 @@ create(struct op *op, const char *kind, text thread, text user)
 	inputs[3] = given(op, "user_input", TEXT(""));
 	inputs[4] = given(op, "graph_version_id", TEXT(""));
 	inputs[5] = given(op, "use_websocket", TEXT("f"));
+	inputs[6] = number_text(conf->responder_waiting, digits[0]);
+	inputs[7] = number_text(conf->responder_waiting_per_tenant,
+	    digits[1]);
 	act_context(op, &context);
 	/* Whoever repeats it asks again: there is no answer to be kept. */
 	context.idempotency_key = TEXT_NONE;
 	asker->calls++;
 	service_ask(asker->service, FUNCTION_turn_create, &context,
-	    TEXT_NONE, inputs, 6, on_created, asker);
+	    TEXT_NONE, inputs, 8, on_created, asker);
 }
 
 void

@@ -2,13 +2,15 @@
 --
 -- Turns of threads: who may be at one, in which order, and what is told once.
 
-SELECT plan(27);
+SELECT plan(32);
 
-CREATE FUNCTION t.ask(thread text, tenant int DEFAULT 1)
+CREATE FUNCTION t.ask(thread text, tenant int DEFAULT 1,
+    of_thread int DEFAULT 20, of_tenant int DEFAULT 1000)
 RETURNS bigint LANGUAGE sql AS $$
 	SELECT (body::json->>'turnId')::bigint FROM t.server(format(
-	    'api.turn_create(t.ctx(%s), %L, %L, %L, %L, %L, false)', tenant,
-	    thread, 'havefun', 'ann', 'hello', ''))
+	    'api.turn_create(t.ctx(%s), %L, %L, %L, %L, %L, false, %s, %s)',
+	    tenant, thread, 'havefun', 'ann', 'hello', '', of_thread,
+	    of_tenant))
 $$;
 -- turn/lease of what is claimed.
 CREATE FUNCTION t.claim(most int DEFAULT 10, of_tenant int DEFAULT 10,
@@ -54,6 +56,17 @@ SELECT is((SELECT string_agg(name, ' ' ORDER BY id) FROM partyline.thread),
     'a b', 'there are two');
 SELECT is(t.claim(), '1/1 3/1', 'of each thread the oldest is claimed');
 SELECT is(t.claim(), NULL, 'once');
+SELECT throws_ok($$SELECT t.ask('a', of_thread => 1)$$, 'PT503',
+    'responder_busy', 'one more than may wait of a thread');
+SELECT throws_ok($$SELECT t.ask('c', of_tenant => 1)$$, 'PT503',
+    'responder_busy', 'and of a tenant');
+SELECT is((SELECT count(*) FROM partyline.thread), 2::bigint,
+    'no thread is made for one that is refused');
+SELECT lives_ok($$SELECT t.ask('b', of_thread => 1)$$,
+    'what is at work does not wait');
+SELECT is((SELECT count(*) FROM partyline.turn), 4::bigint,
+    'who was refused left nothing');
+DELETE FROM partyline.turn WHERE id = (SELECT max(id) FROM partyline.turn);
 SELECT is(t.tell(1, 1, 0, '{turn.said,turn.said}'), '200 turn.said turn.said',
     'what it says is told');
 SELECT is(t.tell(1, 1, 0, '{turn.said,turn.said}'), '200',
