@@ -33,7 +33,8 @@ is($ann->post("/api/tabletop/sessions/$den/members", { userId =>
 
 my $pid = open2(my $said, my $told, 'timeout', 200 * ($ENV{T_SLOW} || 1),
 	'/usr/bin/python3',
-	T::Run::source() . '/t/lib/clients/python_socketio.py', $suite->url, $table->url, $ann->{cookie}, $bert->{cookie}, $den);
+	T::Run::source() . '/t/lib/clients/python_socketio.py',
+	$suite->url, $table->url, $ann->{cookie}, $bert->{cookie}, $den);
 while (<$said>) {
 	if (/^(not )?ok \d+ - (.*)/) {
 		ok(!$1, $2);
