@@ -26,6 +26,8 @@ sub under_load {
 	my $result = $load->stop;
 	note("$result->{requests} requests");
 	is_deeply($result->{failures}, [], "not one failed");
+	cmp_ok($result->{repeated}, '<=', 2,
+		'hardly one met the end of an idle connection');
 	return;
 }
 
