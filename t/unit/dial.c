@@ -253,6 +253,8 @@ on_close(void *me, const struct dial_end *end)
 	    TEXT_ARGS(end->body));
 }
 
+static int64_t open_timeout_ms = 5000;
+
 static void
 call(struct caller *caller, const char *path, int64_t silence_ms)
 {
@@ -261,7 +263,7 @@ call(struct caller *caller, const char *path, int64_t silence_ms)
 	snprintf(url, sizeof url, "ws://127.0.0.1:%u%s", port, path);
 	caller->dial = dial_open(fetcher, &(struct dial_request){
 	    .url = path[0] == '/' ? url : path, .protocol = "ecast-v0",
-	    .open_timeout_ms = 300, .silence_ms = silence_ms,
+	    .open_timeout_ms = open_timeout_ms, .silence_ms = silence_ms,
 	    .message_max = 1 << 20, .guard = guard, .on_open = on_open,
 	    .on_text = on_text, .on_close = on_close, .me = caller });
 	is(caller->closed, 0);
@@ -271,7 +273,7 @@ call(struct caller *caller, const char *path, int64_t silence_ms)
 static void
 turn_until(struct caller *caller, unsigned messages)
 {
-	int64_t until = clock_ms() + 5000;
+	int64_t until = clock_ms() + 15000;
 
 	while (caller->closed == 0 && (messages == 0 ||
 	    caller->messages < messages) && clock_ms() < until)
@@ -375,8 +377,10 @@ test_ends(void)
 	    "what answers there does not speak HTTP");
 	check_end("/cut", FETCH_CUT,
 	    "the connection ended before the answer");
+	open_timeout_ms = 300;
 	check_end("/silent", FETCH_TIMED_OUT,
 	    "timed out after 0.3 s, before the answer");
+	open_timeout_ms = 5000;
 
 	test("frames that break the protocol");
 	check_end("/binary", FETCH_BAD_ANSWER,

@@ -38,14 +38,16 @@ sub only {
 	return;
 }
 
-# Webhooks of the same ids as the sessions, each with a delivery.
+# Webhooks of the same ids as the sessions, each with a delivery that nobody
+# tries to send.
 sub webhooks {
 	my ($db, @ids) = @_;
 	my $ids = join ', ', @ids;
 
 	$db->query("INSERT INTO partyline.webhook (tenant_id, id, name, url,
-		secret, events, created_at, created_text) SELECT 1, id, 'x',
-		'http://x.invalid/', 'x', '{}', created_at, created_text
+		secret, events, enabled, created_at, created_text) SELECT 1,
+		id, 'x', 'http://x.invalid/', 'x', '{}', false, created_at,
+		created_text
 		FROM partyline.session WHERE id IN ($ids)");
 	$db->query("INSERT INTO partyline.webhook_queue (tenant_id, webhook_id,
 		deliveries) SELECT 1, id, 1 FROM partyline.webhook");
