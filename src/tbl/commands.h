@@ -92,12 +92,12 @@ COMMAND(migrate, "[-c FILE] [--set NAME=VALUE]... [--json]",
     "partyline migrate --set migrate_url=postgresql://owner@/partyline\n")
 COMMAND(monitors, "[list|all] [--tenant SLUG] [-c FILE] [--set NAME=VALUE]... [--state-dir DIR] [--json]",
     "see which rooms are watched",
-    "list, or no word, shows the rooms of games that are watched, of all\\n"
-    "tenants or of one: how far the game is, how many play, and which process\\n"
-    "of which host is at it. Where nobody is named, nobody watches it yet.\\n"
+    "list, or no word, shows the rooms of games that are watched, of all\n"
+    "tenants or of one: how far the game is, how many play, and which process\n"
+    "of which host is at it. Where nobody is named, nobody watches it yet.\n"
     "all shows those as well that are watched no more, and why.",
-    "partyline monitors\\n"
-    "partyline monitors all --tenant games --json\\n")
+    "partyline monitors\n"
+    "partyline monitors all --tenant games --json\n")
 COMMAND(serve, "[-c FILE] [--set NAME=VALUE]...",
     "run the server",
     "Runs in the foreground until it is told to stop. Without a database_url\n"
