@@ -24,12 +24,12 @@ sub engine { return T::EngineIo->new($server, @_) }
 # The same server with these options.
 sub options {
 	my (%set) = @_;
-	my $reloads = $server->count('reloads');
+	my %old = map { $_ => 1 } $server->worker_pids;
 
 	$server->rewrite(%set);
 	$server->hup;
-	wait_until { $server->count('reloads') > $reloads
-		&& $server->count('draining') == 0 } 20
+	wait_until { my @now = $server->worker_pids;
+		@now && !grep { $old{$_} } @now } 20
 	    or die "no reload\n";
 	delete $server->{is_serving};
 	wait_until { eval { engine()->get->{status} } } 20;

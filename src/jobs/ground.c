@@ -36,11 +36,27 @@ ground_say(bool *is_failing, bool fails)
 	*is_failing = fails;
 }
 
+static void
+sweep(struct ground *ground)
+{
+	struct ring_record record = { .kind = RING_SWEEP };
+
+	ground->has_to_sweep = false;
+	versions_bump_all(ground->segment);
+	event_put(ground->segment, ground->slot, &ground->ring, &record);
+}
+
+/* Who lost a call makes another connection, and can look then. */
 static const char *
 on_identity(void *context, const struct db_answer *answer)
 {
-	(void)context;
-	return (schema_check(answer));
+	struct ground *ground = object_cast(struct ground, GROUND_MAGIC,
+	    context);
+	const char *why = schema_check(answer);
+
+	if (why == NULL && ground->has_to_sweep)
+		sweep(ground);
+	return (why);
 }
 
 static void
@@ -113,6 +129,9 @@ ground_ask(struct ground *ground, enum function function,
     void (*on_answer)(void *, const struct db_answer *), void *me)
 {
 	must(ground->place[function] != NOBODY_ASKS);
+	/* The pool answers what is under way as it ends. */
+	if (ground->is_closing)
+		return;
 	function_call(ground->pool, ground->place[function],
 	    &(struct function_call){ .function = function,
 	    .inputs = inputs, .count = count, .on_answer = on_answer,
@@ -138,8 +157,5 @@ ground_tell(struct ground *ground, int32_t tenant,
 void
 ground_sweep(struct ground *ground)
 {
-	struct ring_record record = { .kind = RING_SWEEP };
-
-	versions_bump_all(ground->segment);
-	event_put(ground->segment, ground->slot, &ground->ring, &record);
+	ground->has_to_sweep = true;
 }

@@ -44,6 +44,7 @@ struct ground {
 	struct db_pool		*pool;
 	bool			 is_closing;
 	bool			 is_away;	/* PostgreSQL is */
+	bool			 has_to_sweep;	/* when it is there again */
 	struct arena		 arena;
 	unsigned		 place[FUNCTIONS];	/* in the pool's */
 };
@@ -61,7 +62,8 @@ void	ground_ask(struct ground *ground, enum function function,
 
 /*
  * An event that a job committed, told to the workers of this host and to the
- * other hosts; what a job may have committed, and may not.
+ * other hosts; what a job may have committed, and may not, which is looked for
+ * as soon as PostgreSQL can be asked. Until then what is kept is still served.
  */
 void	ground_tell(struct ground *ground, int32_t tenant,
 	    const struct call_row *row);
