@@ -329,7 +329,7 @@ subtest 'another tenant' => sub {
 };
 
 subtest 'it is cleaned up' => sub {
-	my $brief = T::Server->start(wait => 'readyz',
+	my $brief = T::Server->start(wait => 'readyz', workers => 1,
 		socketio_recovery => 200, work_round => '100ms');
 	my $count = sub {
 		return $brief->db->query('SELECT count(*) FROM '
