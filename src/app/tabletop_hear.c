@@ -121,15 +121,18 @@ tell_table(struct circle *circle, text type, text data)
 	    .is_local = true }, &writer);
 }
 
+/* Joined, left. */
+static const char *const presence_words[][2] = {
+	[DIALECT_NONE] = { "user-joined", "user-left" },
+	[DIALECT_OWNER] = { "user-joined", "user-left" },
+	[DIALECT_CODE] = { "userJoinedSession", "userLeftSession" },
+	[DIALECT_NEW] = { "gameSession:joined", "gameSession:left" },
+};
+
 /* In each dialect by its own word, but to him. */
 static void
 tell_presence(struct circle *circle, bool has_left, text data)
 {
-	static const char *const words[][2] = {
-		[DIALECT_OWNER] = { "user-joined", "user-left" },
-		[DIALECT_CODE] = { "userJoinedSession", "userLeftSession" },
-		[DIALECT_NEW] = { "gameSession:joined", "gameSession:left" },
-	};
 	char name[TABLETOP_ROOM_SIZE];
 	text room, except = sender_of(data);
 	const struct socketio_target target = { .tenant = circle->tenant,
@@ -140,12 +143,33 @@ tell_presence(struct circle *circle, bool has_left, text data)
 
 	for (enum dialect d = DIALECT_OWNER; d <= DIALECT_NEW; d++) {
 		room = tabletop_room(circle->id, d, name);
-		begin(circle->tabletop, text_of(words[d][has_left]),
+		begin(circle->tabletop, text_of(presence_words[d][has_left]),
 		    &writer);
 		socketio_write_carried(&writer, data, NULL);
 		socketio_broadcast(circle->tabletop->socketio, &target,
 		    &writer);
 	}
+}
+
+void
+tabletop_tell_one(struct player *player, text type, text data)
+{
+	bool is_chat = text_is(type, TEXT("chat-message")) &&
+	    player->dialect > DIALECT_OWNER;
+	bool has_left = text_is(type, TEXT("user-left"));
+	struct socketio_writer writer;
+
+	if (text_is(socketio_sid(player->socket), sender_of(data)))
+		return;
+	if (has_left || text_is(type, TEXT("user-joined")))
+		type = text_of(presence_words[player->dialect][has_left]);
+	socketio_event(player->socket, is_chat ? TEXT("chat") : type,
+	    &writer);
+	if (is_chat)
+		write_chat(&writer, data);
+	else
+		socketio_write_carried(&writer, data, NULL);
+	socketio_send(player->socket, &writer);
 }
 
 /* Somebody is said to have left who sits here. */
@@ -271,32 +295,20 @@ static void
 hear_user(struct circle *circle, text type, text data)
 {
 	bool is_end = text_is(type, TEXT("login-ended"));
-	text raw = TEXT_NONE, sender = sender_of(data);
 	struct seat *seat, *next;
+	text raw = TEXT_NONE;
 
 	if (is_end && (!json_in_raw(data, TEXT("login"), &raw) ||
 	    raw.len != LOGIN_SIGNS + 2))
 		return;
 	DL_FOREACH_SAFE(circle->seats, seat, next) {
-		struct player *player = seat->player;
-		struct socketio_writer writer;
-
 		if (seat->circle != circle)
 			continue;
-		if (is_end) {
-			end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
-			continue;
-		}
-		if (text_is(socketio_sid(player->socket), sender))
-			continue;
-		if (player->dialect > DIALECT_OWNER) {
-			socketio_event(player->socket, TEXT("chat"), &writer);
-			write_chat(&writer, data);
-		} else {
-			socketio_event(player->socket, type, &writer);
-			socketio_write_carried(&writer, data, NULL);
-		}
-		socketio_send(player->socket, &writer);
+		if (is_end)
+			end_login(seat->player, text_from(raw.at + 1,
+			    LOGIN_SIGNS));
+		else
+			tabletop_tell_one(seat->player, type, data);
 	}
 }
 
@@ -312,11 +324,18 @@ static void
 on_deliver(struct subscription *sub, struct event *event)
 {
 	struct circle *circle = circle_of(sub);
+	struct seat *seat, *next;
 	text data;
 
 	if (circle->seats == NULL ||
 	    !json_in_raw(event->envelope, TEXT("data"), &data))
 		return;
+	if (circle->is_table)
+		DL_FOREACH_SAFE(circle->seats, seat, next)
+			if (seat->circle == circle &&
+			    seat == &seat->player->coming)
+				join_hear(seat->player, event->seq,
+				    event_type(event), data);
 	if (circle->is_table)
 		hear_table(circle, event_type(event), data);
 	else
@@ -343,6 +362,7 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
     struct hub_resync *resync)
 {
 	struct circle *circle = circle_of(sub);
+	struct seat *seat, *next;
 	struct buf data;
 	text state;
 
@@ -350,6 +370,12 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 	if (!circle->is_table ||
 	    !json_in_raw(resync->body, TEXT("state"), &state))
 		return;
+	/* What they would have heard is not known: they join again. */
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && seat == &seat->player->coming &&
+		    seat->player->at_work == seat->player->joining)
+			join_give_up(seat->player,
+			    error_rows[ERR_database_away].words);
 	buf_init(&data, BUF_NO_LIMIT);
 	buf_printf(&data, "{\"sessionId\":%" PRId64 ",\"resync\":true,"
 	    "\"session\":%.*s}", circle->id, TEXT_ARGS(state));

@@ -55,6 +55,14 @@ struct seat {
 	struct player	*player;
 };
 
+/* What a session told while SQL was asked whether somebody may come in. */
+struct heard {
+	struct heard	*prev, *next;
+	uint64_t	 seq;
+	text		 type;		/* both their own memory */
+	text		 data;
+};
+
 /* Something that is asked of SQL for a player. */
 struct ask {
 	unsigned	 magic;
@@ -75,6 +83,8 @@ struct ask {
 	int64_t		 encounter;
 	int64_t		 visit;
 	enum dialect	 dialect;
+	struct heard	*heard;
+	unsigned	 heard_count;
 	text		 kept;		/* its own memory */
 	text		 actor;		/* the same */
 };
@@ -168,6 +178,8 @@ text	tabletop_room(int64_t session, enum dialect dialect,
 	    char out[TABLETOP_ROOM_SIZE]);
 text	tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
 	    char out[TABLETOP_ROOM_SIZE]);
+/* An event of a session to him alone, in his dialect; but not his own. */
+void	tabletop_tell_one(struct player *player, text type, text data);
 /* A chat's data to those of a room, in the dialects that they have. */
 void	tabletop_tell_chat(struct tabletop *tabletop, int32_t tenant,
 	    int64_t session, text actor, text data, bool is_local);
@@ -181,6 +193,9 @@ void	on_leave(struct socketio_call *call);
 /* The stream of where somebody is about to be is followed; or is not. */
 void	join_go_on(struct player *player);
 void	join_give_up(struct player *player, text words);
+/* An event of where he is about to be. */
+void	join_hear(struct player *player, uint64_t seq, text type, text data);
+void	heard_free(struct ask *ask);
 /* From a session that he may be in; the others are told. */
 void	player_leave(struct player *player);
 

@@ -12,11 +12,13 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <utlist.h>
 
 #include "app/tabletop_inside.h"
 #include "core/json.h"
 
 #define ACTOR_MAX 100
+#define HEARD_MAX 1000
 
 /* From the rooms alone: the database knows, or will. */
 static void
@@ -77,6 +79,66 @@ come_in(struct player *player, struct ask *ask, text body)
 		    player->actor, player->dialect, name));
 }
 
+/* --- what is told meanwhile -------------------------------------------- */
+
+/*
+ * SQL may have let him in before that happened, and he is to hear all that
+ * came behind it; but here he is in when its answer is read.
+ */
+void
+join_hear(struct player *player, uint64_t seq, text type, text data)
+{
+	struct ask *ask = player->joining;
+	struct heard *heard;
+
+	if (ask == NULL || player->at_work != ask)
+		return;
+	if (ask->heard_count++ == HEARD_MAX) {
+		join_give_up(player, error_rows[ERR_database_away].words);
+		return;
+	}
+	heard = mem_alloc(sizeof *heard);
+	heard->seq = seq;
+	heard->type = tabletop_copy(type);
+	heard->data = tabletop_copy(data);
+	DL_APPEND(ask->heard, heard);
+}
+
+void
+heard_free(struct ask *ask)
+{
+	struct heard *heard, *next;
+
+	DL_FOREACH_SAFE(ask->heard, heard, next) {
+		DL_DELETE(ask->heard, heard);
+		tabletop_drop(&heard->type);
+		tabletop_drop(&heard->data);
+		mem_free(heard);
+	}
+}
+
+/* Behind his own coming, which is the last of the session's in there. */
+static void
+tell_heard(struct ask *ask, const struct db_answer *answer)
+{
+	uint64_t joined = 0;
+	char name[40];
+	struct heard *heard;
+	struct call_row row;
+
+	snprintf(name, sizeof name, "table:%" PRId64, ask->session);
+	for (unsigned i = 0; i < db_rows(answer); i++)
+		if (call_row_read(answer, i, &row) && row.is_event &&
+		    text_is(row.stream, text_of(name)) && row.seq > joined)
+			joined = row.seq;
+	DL_FOREACH(ask->heard, heard)
+		if (heard->seq > joined)
+			tabletop_tell_one(ask->player, heard->type,
+			    heard->data);
+}
+
+/* --- coming in --------------------------------------------------------- */
+
 static void
 refuse(struct ask *ask, text words)
 {
@@ -85,7 +147,8 @@ refuse(struct ask *ask, text words)
 }
 
 static void
-answer_join(struct ask *ask, text body, enum err err)
+answer_join(struct ask *ask, text body, enum err err,
+    const struct db_answer *answer)
 {
 	struct player *player = ask->player;
 	struct buf members;
@@ -103,6 +166,7 @@ answer_join(struct ask *ask, text body, enum err err)
 	buf_printf(&members, "{\"data\":%.*s}", TEXT_ARGS(body));
 	ask_accept(ask, buf_text(&members));
 	buf_fini(&members);
+	tell_heard(ask, answer);
 }
 
 /*
@@ -124,7 +188,7 @@ on_seat(struct ask *ask, text body, enum err err,
 		seat_give(ask->tabletop, ask->tenant, ask->kept,
 		    ask->session, ask->visit);
 	if (is_wanted)
-		answer_join(ask, body, err);
+		answer_join(ask, body, err, answer);
 	ask_end(&ask);
 	if (player == NULL)
 		return;
