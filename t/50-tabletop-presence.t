@@ -36,9 +36,15 @@ my ($ann, $bert, $cleo) = T::Tabletop::users($here, qw(Ann Bert Cleo));
 
 sub session {
 	my ($name) = @_;
-	my $id = $ann->post('/api/tabletop/sessions', { name => $name })
-	    ->{json}{id};
+	my $id;
 
+	# Whoever it was connected to may have been killed, or has no way to
+	# PostgreSQL at the moment.
+	wait_until {
+		$ann->{client}->hang_up;
+		$id = $ann->post('/api/tabletop/sessions', { name => $name })
+		    ->{json}{id};
+	} 20 or die "no session\n";
 	$ann->post("/api/tabletop/sessions/$id/members",
 		{ userId => $_->{id} }) for $bert, $cleo;
 	return $id;
@@ -125,6 +131,64 @@ subtest 'in a hurry' => sub {
 	}
 };
 
+# What each was answered and what it was told then make one picture.
+subtest 'a crowd comes and goes' => sub {
+	my $id = session('Crowd');
+	my @crowd = map {
+		my $user = ($ann, $bert, $cleo)[$_ % 3];
+
+		local $user->{server} = $_ % 2 ? $here : $there;
+		$user->player(worker => 1 + ($_ >> 1) % 2);
+	} 1 .. 8;
+	my (%there, %sees);
+
+	for my $round (1 .. 6) {
+		for my $i (0 .. $#crowd) {
+			my $comes = $round == 6 || ($i + $round) % 3;
+			my $says = $comes ? "join-session\",$id" :
+			    'leave-session"';
+
+			$crowd[$i]{socket}->say("2$round\[\"$says]");
+			$there{$i} = $comes;
+		}
+		# Its answer is the last of what it came with.
+		for my $one (@crowd) {
+			take($one, \%sees)
+			    until ($sees{ $one->{sid} }{round} // 0) == $round;
+		}
+	}
+	$crowd[0]->ask('chat-message', { sessionId => $id, message => 'now' });
+	for my $one (@crowd[1 .. 7]) {
+		take($one, \%sees) until $sees{ $one->{sid} }{is_over};
+	}
+	$crowd[0]->ask('get-user-data');
+	take($crowd[0], \%sees) while @{ $crowd[0]{came} };
+	my $all = join ' ', sort map { $_->{sid} } @crowd;
+	is(join(' ', sort keys %{ $sees{ $_->{sid} }{present} }), $all,
+		'all are seen') for @crowd;
+};
+
+# One message more of what a player sees.
+sub take {
+	my ($player, $sees) = @_;
+	my $came = shift @{ $player->{came} } // $player->next(30)
+	    // die "it hears no more\n";
+	my $seen = $sees->{ $player->{sid} } //= {};
+	my ($name, $told) = @$came;
+
+	if (ref $name) {
+		$seen->{round} = $$name;
+		$seen->{present} = { map { $_->{socket} => 1 }
+			@{ $told->{data}{present} } } if $told->{data};
+	} elsif ($name eq 'user-joined') {
+		$seen->{present}{ $told->{socket} } = 1;
+	} elsif ($name eq 'user-left') {
+		delete $seen->{present}{ $told->{socket} };
+	}
+	$seen->{is_over} = $name eq 'chat-message';
+	return;
+}
+
 subtest 'a worker is killed' => sub {
 	my $id = session('Killed');
 	my $a = sits($ann, $id, worker => 1);
@@ -188,6 +252,7 @@ subtest 'who may not stay' => sub {
 		. 'in this session', 'who led is told');
 	is($_->told('user-left')->{socket}, $a->{sid}, 'so are the others')
 	    for $b, $c;
+	$bert->{client}->hang_up;
 	is($bert->delete("/api/tabletop/sessions/$id/members/$bert->{id}")
 		->{status}, 200, 'who leads it is no participant any more');
 	$c->ask('chat-message', { sessionId => $id, message => 'still?' });

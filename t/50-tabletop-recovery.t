@@ -194,6 +194,7 @@ subtest 'who was put out' => sub {
 	ok($player->come_back($bert, $two), 'it is the same again');
 	is($player->told('error')->{message}, 'Access denied: not a '
 		. 'participant in this session', 'but is told so');
+	$player->events;		# that he is no member, perhaps
 	$leader->ask('chat-message', { sessionId => $id, message => 'x' });
 	hears($player, '', 'and hears no more');
 };

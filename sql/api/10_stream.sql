@@ -161,7 +161,7 @@ BEGIN
 	    WHEN stream_name LIKE 'thread:%' THEN
 		api.thread_text(ctx, split_part(stream_name, ':', 2)::bigint)
 	    WHEN stream_name LIKE 'table:%' THEN
-		api.tabletop_session_text(ctx,
+		api.tabletop_session_state(ctx,
 		    split_part(stream_name, ':', 2)::bigint)
 	    ELSE 'null' END;
 END

@@ -52,6 +52,18 @@ BEGIN
 END
 $$;
 
+-- A session, and who is there.
+CREATE FUNCTION api.tabletop_session_state(ctx api.ctx, wanted bigint)
+RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT concat(left(api.tabletop_session_text(ctx, wanted), -1),
+	    ',"present":[', (SELECT string_agg(concat('{"userId":', s.user_id,
+	    ',"name":', to_json(s.name), ',"actorId":'
+	    || to_json(s.actor)::text, ',"socket":', to_json(s.socket), '}'),
+	    ',' ORDER BY s.since, s.socket)
+	    FROM partyline.tabletop_seat s
+	    WHERE s.tenant_id = ctx.tenant AND s.session_id = wanted), ']}')
+$$;
+
 -- Whether he may be there; or the refusal.
 CREATE FUNCTION api.tabletop_allowed(ctx api.ctx, wanted bigint)
 RETURNS SETOF api.answer LANGUAGE plpgsql STABLE AS $$
@@ -71,16 +83,14 @@ CREATE FUNCTION api.tabletop_join(ctx api.ctx, wanted bigint,
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
 DECLARE
 	me partyline.tabletop_user;
-	session partyline.tabletop_session;
 	old partyline.tabletop_seat;
 	seat partyline.tabletop_seat;
-	present text;
 BEGIN
 	PERFORM api.enter(ctx);
 	me := api.tabletop_caller(ctx);
 	PERFORM FROM partyline.tabletop_session s
 	WHERE s.tenant_id = ctx.tenant AND s.id = wanted FOR SHARE;
-	session := api.tabletop_session_see(ctx, me, wanted);
+	PERFORM api.tabletop_session_see(ctx, me, wanted);
 	SELECT * INTO old FROM partyline.tabletop_seat s
 	WHERE s.tenant_id = ctx.tenant AND s.socket = new_socket FOR UPDATE;
 	INSERT INTO partyline.tabletop_seat AS s (tenant_id, socket,
@@ -92,27 +102,21 @@ BEGIN
 	    visit = excluded.visit, since = excluded.since,
 	    host = excluded.host, process = excluded.process
 	RETURNING s.* INTO seat;
-	SELECT string_agg(concat('{"userId":', s.user_id, ',"name":',
-	    to_json(s.name), ',"actorId":' || to_json(s.actor)::text,
-	    ',"socket":', to_json(s.socket), '}'), ','
-	    ORDER BY s.since, s.socket) INTO present
-	FROM partyline.tabletop_seat s
-	WHERE s.tenant_id = ctx.tenant AND s.session_id = wanted;
-	RETURN NEXT api.reply(200, concat(left(
-	    api.tabletop_session_body(session), -1), ',"present":[', present,
-	    ']}'));
 	IF (old.session_id, old.visit) = (wanted, new_visit) THEN
-		RETURN;
-	END IF;
-	IF ('table:' || old.session_id) COLLATE "C" <= 'table:' || wanted THEN
+		NULL;			-- it is told already
+	ELSIF ('table:' || old.session_id) COLLATE "C"
+	    <= 'table:' || wanted THEN
 		RETURN NEXT api.tabletop_seat_left(ctx, old);
 		RETURN NEXT api.tabletop_seat_joined(ctx, seat);
-		RETURN;
+	ELSE
+		RETURN NEXT api.tabletop_seat_joined(ctx, seat);
+		IF old.session_id IS NOT NULL THEN
+			RETURN NEXT api.tabletop_seat_left(ctx, old);
+		END IF;
 	END IF;
-	RETURN NEXT api.tabletop_seat_joined(ctx, seat);
-	IF old.session_id IS NOT NULL THEN
-		RETURN NEXT api.tabletop_seat_left(ctx, old);
-	END IF;
+	-- By now the stream is locked: who is there is who was told of, up to
+	-- his own coming.
+	RETURN NEXT api.reply(200, api.tabletop_session_state(ctx, wanted));
 END
 $$;
 

@@ -28,8 +28,6 @@ CREATE INDEX tabletop_seat_session ON partyline.tabletop_seat
     (tenant_id, session_id);
 CREATE INDEX tabletop_seat_user ON partyline.tabletop_seat
     (tenant_id, user_id);
-CREATE INDEX tabletop_seat_process ON partyline.tabletop_seat
-    (host, process);
 
 ALTER TABLE partyline.tabletop_seat ENABLE ROW LEVEL SECURITY;
 ALTER TABLE partyline.tabletop_seat FORCE ROW LEVEL SECURITY;

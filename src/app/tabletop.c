@@ -202,6 +202,7 @@ ask_end(struct ask **given)
 		DL_DELETE(ask->player->asks, ask);
 	if (ask->debt != NULL)
 		socketio_debt_pay(&ask->debt, NULL);
+	heard_free(ask);
 	tabletop_drop(&ask->kept);
 	tabletop_drop(&ask->actor);
 	tabletop_drop(&ask->body);

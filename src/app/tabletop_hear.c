@@ -2,11 +2,6 @@
 /*
  * Streams: one subscription of a worker for all of its players in a session,
  * and one for all sockets of a user; and what is made of their events.
- *
- * Rooms of Socket.IO, of which a joined socket is in two, or four:
- *
- *	session:<id>	     session:<id>/<dialect>
- *	actor:<id>:<actor>   actor:<id>:<actor>/<dialect>
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,29 +13,6 @@
 #include "core/json.h"
 
 #define LOGIN_SIGNS 16		/* of its hash, as SQL tells them */
-
-/* --- rooms ------------------------------------------------------------- */
-
-text
-tabletop_room(int64_t session, enum dialect dialect,
-    char out[TABLETOP_ROOM_SIZE])
-{
-	if (dialect == DIALECT_NONE)
-		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64, session);
-	else
-		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64 "/%d",
-		    session, (int)dialect);
-	return (text_of(out));
-}
-
-text
-tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
-    char out[TABLETOP_ROOM_SIZE])
-{
-	snprintf(out, TABLETOP_ROOM_SIZE, "actor:%" PRId64 ":%.*s/%d",
-	    session, TEXT_ARGS(actor), (int)dialect);
-	return (text_of(out));
-}
 
 /* --- what is told ------------------------------------------------------ */
 
@@ -133,7 +105,9 @@ tell_table(struct circle *circle, text type, text data)
 	socketio_broadcast(circle->tabletop->socketio, &target, &writer);
 }
 
+/* Joined, left. */
 static const char *const presence_words[][2] = {
+	[DIALECT_NONE] = { "user-joined", "user-left" },
 	[DIALECT_OWNER] = { "user-joined", "user-left" },
 	[DIALECT_CODE] = { "userJoinedSession", "userLeftSession" },
 	[DIALECT_NEW] = { "gameSession:joined", "gameSession:left" },
@@ -346,34 +320,36 @@ player_hear_user(struct player *player, text type, text data)
 		end_login(player, text_from(raw.at + 1, LOGIN_SIGNS));
 }
 
-static void
-player_hear_presence(struct player *player, bool has_left, text data)
+void
+tabletop_tell_one(struct player *player, text type, text data)
 {
+	bool has_left = text_is(type, TEXT("user-left"));
 	struct socketio_writer writer;
 
-	if (!text_is(socketio_sid(player->socket), sender_of(data))) {
-		socketio_event(player->socket,
-		    text_of(presence_words[player->dialect][has_left]),
-		    &writer);
-		socketio_write_carried(&writer, data, NULL);
-		socketio_send(player->socket, &writer);
-	} else if (has_left)
-		seat_take_back(player);
+	if (!has_left && !text_is(type, TEXT("user-joined"))) {
+		tell_player(player, type, data,
+		    text_is(type, TEXT("chat-message")));
+		return;
+	}
+	if (text_is(socketio_sid(player->socket), sender_of(data)))
+		return;
+	socketio_event(player->socket,
+	    text_of(presence_words[player->dialect][has_left]), &writer);
+	socketio_write_carried(&writer, data, NULL);
+	socketio_send(player->socket, &writer);
 }
 
 void
 player_hear_table(struct player *player, text type, text data)
 {
 	const struct circle *circle = player->table.circle;
-	bool has_left = text_is(type, TEXT("user-left"));
 	text session;
 
-	if (has_left || text_is(type, TEXT("user-joined"))) {
-		player_hear_presence(player, has_left, data);
-		return;
-	}
-	tell_player(player, type, data, text_is(type, TEXT("chat-message")));
-	if (text_is(type, TEXT("member-removed"))) {
+	tabletop_tell_one(player, type, data);
+	if (text_is(type, TEXT("user-left"))) {
+		if (text_is(socketio_sid(player->socket), sender_of(data)))
+			seat_take_back(player);
+	} else if (text_is(type, TEXT("member-removed"))) {
 		if (is_removed(player, circle, data))
 			throw_out(&player->table);
 	} else if (text_is(type, TEXT("session-updated")) &&
@@ -399,6 +375,18 @@ circle_of(struct subscription *sub)
 	return ((struct circle *)sub);
 }
 
+/* Those who are about to come in. */
+static void
+hear_before(struct circle *circle, struct event *event, text data)
+{
+	struct seat *seat, *next;
+
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && join_hears(seat))
+			join_hear(seat->player, event->seq,
+			    event_type(event), data);
+}
+
 static void
 on_deliver(struct subscription *sub, struct event *event)
 {
@@ -409,6 +397,7 @@ on_deliver(struct subscription *sub, struct event *event)
 		return;
 	circle_advance(circle, event);
 	if (json_in_raw(event->envelope, TEXT("data"), &data)) {
+		hear_before(circle, event, data);
 		if (circle->is_table)
 			hear_table(circle, event_type(event), data);
 		else
@@ -460,10 +449,16 @@ on_resync(struct subscription *sub, text epoch, uint64_t head,
 {
 	struct circle *circle = circle_of(sub);
 	const struct event event = { .epoch = epoch, .seq = head };
+	struct seat *seat, *next;
 	struct buf data;
 	text state;
 
 	circle_advance(circle, &event);
+	/* What they would have heard is not known: they join again. */
+	DL_FOREACH_SAFE(circle->seats, seat, next)
+		if (seat->circle == circle && join_hears(seat))
+			join_give_up(seat->player,
+			    error_rows[ERR_database_away].words);
 	if (circle->is_table) {
 		buf_init(&data, BUF_NO_LIMIT);
 		circle_write_state(circle, resync->body, &data);

@@ -62,6 +62,14 @@ struct seat {
 	struct subscription own;	/* while it is */
 };
 
+/* What a session told while SQL was asked whether somebody may come in. */
+struct heard {
+	struct heard	*prev, *next;
+	uint64_t	 seq;
+	text		 type;		/* both their own memory */
+	text		 data;
+};
+
 /* Something that is asked of SQL for a player. */
 struct ask {
 	unsigned	 magic;
@@ -83,6 +91,9 @@ struct ask {
 	int64_t		 visit;
 	enum dialect	 dialect;
 	bool		 is_allowed;	/* to join; that is being kept */
+	uint64_t	 joined;	/* the number of his coming */
+	struct heard	*heard;
+	unsigned	 heard_count;
 	text		 kept;		/* its own memory */
 	text		 actor;		/* the same */
 	text		 body;		/* what SQL said; the same */
@@ -181,18 +192,20 @@ void	circle_write_state(const struct circle *circle, text body,
 	    struct buf *out);
 text	circle_stream(const struct circle *circle);
 void	circles_free(struct tabletop *tabletop);
-#define TABLETOP_ROOM_SIZE 160
-/* The room of a session, or of those in it with a dialect. */
-text	tabletop_room(int64_t session, enum dialect dialect,
-	    char out[TABLETOP_ROOM_SIZE]);
-text	tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
-	    char out[TABLETOP_ROOM_SIZE]);
+/* An event of a session to him alone, in his dialect; but not his own. */
+void	tabletop_tell_one(struct player *player, text type, text data);
 /* A chat's data to those of a room, in the dialects that they have. */
 void	tabletop_tell_chat(struct tabletop *tabletop, int32_t tenant,
 	    int64_t session, text actor, text data, bool is_local);
 
 /* --- tabletop_join.c --- */
 
+#define TABLETOP_ROOM_SIZE 160
+/* The room of a session, or of those in it with a dialect. */
+text	tabletop_room(int64_t session, enum dialect dialect,
+	    char out[TABLETOP_ROOM_SIZE]);
+text	tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
+	    char out[TABLETOP_ROOM_SIZE]);
 void	on_join_session(struct socketio_call *call);
 void	on_join_code(struct socketio_call *call);
 void	on_join_new(struct socketio_call *call);
@@ -200,6 +213,10 @@ void	on_leave(struct socketio_call *call);
 /* The stream of where somebody is about to be is followed; or is not. */
 void	join_go_on(struct player *player);
 void	join_give_up(struct player *player, text words);
+/* Whether he is about to come in there: then events are for him, too. */
+bool	join_hears(const struct seat *seat);
+void	join_hear(struct player *player, uint64_t seq, text type, text data);
+void	heard_free(struct ask *ask);
 /* From a session that he may be in; the others are told, or need not be. */
 void	player_leave(struct player *player, bool is_told);
 void	player_enter_rooms(struct player *player);

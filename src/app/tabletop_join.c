@@ -9,14 +9,46 @@
  *	 ^		└────────┬──────────┘		     │
  *	 └──── join_give_up: missing, removed, replaced;     │
  *	 └──── refused ──────────┘	     player_leave ───┘
+ *
+ * Rooms of Socket.IO, of which a joined socket is in two, or four:
+ *
+ *	session:<id>	     session:<id>/<dialect>
+ *	actor:<id>:<actor>   actor:<id>:<actor>/<dialect>
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <utlist.h>
 
 #include "app/tabletop_inside.h"
 #include "core/json.h"
 
 #define ACTOR_MAX 100
+#define HEARD_MAX 1000
+
+/* --- rooms ------------------------------------------------------------- */
+
+text
+tabletop_room(int64_t session, enum dialect dialect,
+    char out[TABLETOP_ROOM_SIZE])
+{
+	if (dialect == DIALECT_NONE)
+		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64, session);
+	else
+		snprintf(out, TABLETOP_ROOM_SIZE, "session:%" PRId64 "/%d",
+		    session, (int)dialect);
+	return (text_of(out));
+}
+
+text
+tabletop_actor_room(int64_t session, text actor, enum dialect dialect,
+    char out[TABLETOP_ROOM_SIZE])
+{
+	snprintf(out, TABLETOP_ROOM_SIZE, "actor:%" PRId64 ":%.*s/%d",
+	    session, TEXT_ARGS(actor), (int)dialect);
+	return (text_of(out));
+}
+
+/* --- leaving ----------------------------------------------------------- */
 
 /* From the rooms alone: the database knows, or will. */
 static void
@@ -62,6 +94,81 @@ player_enter_rooms(struct player *player)
 		socketio_join(player->socket, tabletop_actor_room(session,
 		    player->actor, player->dialect, name));
 }
+
+/* --- what is told meanwhile -------------------------------------------- */
+
+bool
+join_hears(const struct seat *seat)
+{
+	const struct player *player = seat->player;
+	const struct ask *ask = player->joining;
+
+	return (seat == &player->coming && ask != NULL &&
+	    (player->at_work == ask || ask->is_allowed));
+}
+
+/*
+ * SQL may have let him in before that happened, and he is to hear all that
+ * came behind it; but here he is in when its answer is read, or is kept.
+ */
+void
+join_hear(struct player *player, uint64_t seq, text type, text data)
+{
+	struct ask *ask = player->joining;
+	struct heard *heard;
+
+	if (ask->heard_count++ == HEARD_MAX) {
+		join_give_up(player, error_rows[ERR_database_away].words);
+		return;
+	}
+	heard = mem_alloc(sizeof *heard);
+	heard->seq = seq;
+	heard->type = tabletop_copy(type);
+	heard->data = tabletop_copy(data);
+	DL_APPEND(ask->heard, heard);
+}
+
+void
+heard_free(struct ask *ask)
+{
+	struct heard *heard, *next;
+
+	DL_FOREACH_SAFE(ask->heard, heard, next) {
+		DL_DELETE(ask->heard, heard);
+		tabletop_drop(&heard->type);
+		tabletop_drop(&heard->data);
+		mem_free(heard);
+	}
+}
+
+/* His own coming, which is the last of the session's in there. */
+static uint64_t
+number_of_coming(const struct ask *ask, const struct db_answer *answer)
+{
+	uint64_t number = 0;
+	struct call_row row;
+	char name[40];
+
+	snprintf(name, sizeof name, "table:%" PRId64, ask->session);
+	for (unsigned i = 0; i < db_rows(answer); i++)
+		if (call_row_read(answer, i, &row) && row.is_event &&
+		    text_is(row.stream, text_of(name)) && row.seq > number)
+			number = row.seq;
+	return (number);
+}
+
+static void
+tell_heard(struct ask *ask)
+{
+	struct heard *heard;
+
+	DL_FOREACH(ask->heard, heard)
+		if (heard->seq > ask->joined)
+			tabletop_tell_one(ask->player, heard->type,
+			    heard->data);
+}
+
+/* --- coming in --------------------------------------------------------- */
 
 /*
  * With what is kept of the seat that he waited in. Who leads the session is
@@ -109,6 +216,7 @@ let_in(struct player *player, struct ask *ask, text body)
 	buf_printf(&members, "{\"data\":%.*s}", TEXT_ARGS(body));
 	ask_accept(ask, buf_text(&members));
 	buf_fini(&members);
+	tell_heard(ask);
 }
 
 static text
@@ -192,6 +300,8 @@ on_seat(struct ask *ask, text body, enum err err,
 	if (is_stray)
 		seat_give(ask->tabletop, ask->tenant, ask->kept,
 		    ask->session, ask->visit);
+	if (is_wanted && err == ERR_none)
+		ask->joined = number_of_coming(ask, answer);
 	if (!is_wanted || answer_join(ask, body, err))
 		ask_end(&ask);
 	if (player == NULL)

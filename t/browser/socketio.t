@@ -33,7 +33,8 @@ substr $html, index($html, 'CLIENT</script>'), 6, $client;
 
 my $responder = T::Responder->start;
 my $server = T::Server->start(wait => 'readyz', workers => 2, set => {
-	outgoing_allow => '127.0.0.0/8', tabletop_messages => 100000 });
+	outgoing_allow => '127.0.0.0/8', tabletop_messages => 100000,
+	thread_queue => 1000 });	# a page is away for a second at least
 my $host = T::Server::own_host();
 
 # A host name has cookies of its own: each of these is one user's.

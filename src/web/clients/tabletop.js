@@ -61,7 +61,8 @@ export function useTabletop(options = {}) {
 
 	// --- asking ----------------------------------------------------------
 
-	const ask = (name, ...args) => new Promise((done, fail) => {
+	// take: of the answer, before anything that comes behind it.
+	const askFor = (take, name, ...args) => new Promise((done, fail) => {
 		const end = (act, value) => {
 			clearTimeout(late);
 			socket.off('disconnect', onLost);
@@ -74,10 +75,16 @@ export function useTabletop(options = {}) {
 		if (!socket.connected)
 			return onLost();
 		socket.on('disconnect', onLost);
-		socket.emit(name, ...args, (answer) => answer?.success ?
-			end(done, answer) :
-			end(fail, new Error(answer?.error ?? 'Unknown error')));
+		socket.emit(name, ...args, (answer) => {
+			if (!answer?.success)
+				return end(fail,
+					new Error(answer?.error ?? 'Unknown error'));
+			take(answer);
+			end(done, answer);
+		});
 	});
+
+	const ask = (name, ...args) => askFor(() => {}, name, ...args);
 
 	const read = async (path) => {
 		const answer = await request(`${base.href}api/tabletop/${path}`);
@@ -174,24 +181,23 @@ export function useTabletop(options = {}) {
 	};
 
 	const enter = async () => {
-		const { id, actor } = wanted, here = socket.id;
-		const { data: { present, ...session } } =
-			await ask('join-session', id, actor);
+		const { id, actor } = wanted, at = socket.id;
 
-		if (session.id !== state.session?.id) {
-			state.chat = [];
-			state.tokens = new Map();
-		}
-		Object.assign(state, { session, present, error: null });
+		await askFor(({ data: { present, ...session } }) => {
+			if (session.id !== state.session?.id) {
+				state.chat = [];
+				state.tokens = new Map();
+			}
+			Object.assign(state, { session, present, error: null });
+		}, 'join-session', id, actor);
 		if (!state.me)
 			state.me = (await ask('get-user-data')).data;
 		await Promise.all([readChat(id), readTokens(id)]);
-		if (socket.id !== here || wanted?.id !== id)
+		if (socket.id !== at || wanted?.id !== id)
 			throw new Lost('The connection broke');
 		state.isJoined = true;
 		settle('done');
 		changed();
-		return session;
 	};
 
 	// One at a time; what it does not come through to is tried again when
@@ -353,7 +359,9 @@ export function useTabletop(options = {}) {
 		changed();
 	}));
 	socket.on('session-updated', here(({ session, resync }) => {
-		state.session = session;
+		const { present = state.present, ...rest } = session;
+
+		Object.assign(state, { session: rest, present });
 		changed();
 		if (resync)
 			Promise.all([readChat(session.id), readTokens(session.id)])
