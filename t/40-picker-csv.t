@@ -16,7 +16,7 @@ use T::Games;
 use T::Server;
 use T::Tree;
 
-my $server = T::Server->start(workers => 2);
+my $server = T::Server->start(workers => 2, db_timeout => '60s');
 my $db     = $server->db;
 my $admin  = T::Client->new($server, worker => 1);
 my $other  = T::Client->new($server, worker => 2);
