@@ -26,14 +26,14 @@ my ($server, $admin, $live, $session, $game, $made);
 
 # A server whose service is behind that door, and a session in it.
 sub begin {
-	my ($door) = @_;
+	my ($door, $retry) = @_;
 
 	$server = T::Server->start(workers => 1, wait => 'readyz',
 		monitor_url    => 'https://' . $doors{$door}->address
 		    . '/api/v2',
 		outgoing_allow => '127.0.0.0/8 ::1',
 		outgoing_ca    => $receiver->ca,
-		monitor_beat   => '500ms', monitor_retry => '50ms');
+		monitor_beat   => '1s', monitor_retry => $retry);
 	$admin = T::Client->new($server);
 	$game  = T::Games::add($server->db, title => 'Drawful 2',
 		pack_name => 'Pack 2', min_players => 3, max_players => 8);
@@ -71,7 +71,7 @@ sub ends_unseen {
 }
 
 subtest 'a whole game' => sub {
-	begin('good');
+	begin('good', '1s');
 	my $code = plays();
 
 	is_deeply(told('room.connected')->{players}, ['Ann'], 'its room');
@@ -101,11 +101,12 @@ subtest 'a room that is somebody else' => sub {
 		expired      => qr/expired/,
 	);
 
+	begin('good', '50ms');
 	for my $door (sort keys %why) {
 		my $code = plays(host => $doors{$door}->address);
 
 		ends_unseen($code, $door);
-		is(scalar $ecast->asked(qr{/rooms/$code\z}), 4,
+		cmp_ok(scalar $ecast->asked(qr{/rooms/$code\z}), '>=', 1,
 			'the service was believed');
 		like($server->log_text, qr/"room":"$code","why":"[^"]*
 			(?:$why{$door})/x, 'the log says why');
@@ -114,7 +115,7 @@ subtest 'a room that is somebody else' => sub {
 
 subtest 'a service that is somebody else' => sub {
 	for my $door ('stranger', 'other-name', 'expired') {
-		begin($door);
+		begin($door, '50ms');
 		my $code = plays();
 
 		ends_unseen($code, $door);
