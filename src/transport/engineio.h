@@ -99,12 +99,6 @@ struct engineio_door {
 /* What is sent to one or many: counted, never changed. */
 struct engineio_message *engineio_message_create(const text *pieces,
 	    unsigned count, bool is_binary);
-/*
- * Of one recipient: a text that others share, with this in the place of its
- * last sign.
- */
-struct engineio_message *engineio_message_tail(
-	    struct engineio_message *message, text tail);
 struct engineio_message *engineio_message_share(
 	    struct engineio_message *message);
 void	engineio_message_give(struct engineio_message **message);
@@ -113,6 +107,12 @@ text	engineio_message_text(const struct engineio_message *message);
 /* Takes a reference of its own. To one that is closed: nothing. */
 void	engineio_send(struct engineio *engine,
 	    struct engineio_message *message);
+/*
+ * The same of a text that others share, but with this in the place of its
+ * last sign.
+ */
+void	engineio_send_tailed(struct engineio *engine,
+	    struct engineio_message *message, text tail);
 /*
  * The same of what may be left out where the client is slow, or be put in the
  * place of an older one of this key.

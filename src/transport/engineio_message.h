@@ -26,6 +26,10 @@
 struct engineio_message *engineio_packet_create(enum engineio_type type,
 	    text data);
 
+/* Of one recipient. */
+struct engineio_message *engineio_message_tail(
+	    struct engineio_message *message, text tail);
+
 /* Lent, as are those below; not of one that is tailed. */
 struct bytes *engineio_message_packet(struct engineio_message *message);
 /* As it is polled for. */

@@ -97,11 +97,24 @@ answer_probe(struct engineio_wire *wire)
 		    ENGINEIO_NOOP : 0);
 }
 
+/* Nothing comes between them, and where one has no room none counts. */
+static bool
+send_parts(struct engineio_wire *wire, struct engineio_message *message)
+{
+	struct bytes *parts[ENGINEIO_TAILED_PARTS];
+	unsigned count = engineio_message_parts(message, parts);
+
+	for (unsigned i = 0; i < count; i++)
+		sock_send(wire->sock, parts[i], SOCK_NUMBERED, 0);
+	return (count > 0);
+}
+
 static void
 flush_queue(struct engineio *engine)
 {
 	for (unsigned i = 0; i < engine->count; i++)
-		engineio_wire_send(engine->wire, engine->queue[i]);
+		if (!send_parts(engine->wire, engine->queue[i]))
+			engineio_wire_send(engine->wire, engine->queue[i]);
 	engineio_queue_shed(engine);
 }
 
@@ -274,15 +287,22 @@ void
 engineio_wire_send(struct engineio_wire *wire,
     struct engineio_message *message)
 {
-	struct bytes *parts[ENGINEIO_TAILED_PARTS];
-	unsigned count = engineio_message_parts(message, parts);
+	sock_send(wire->sock, frame_of(wire, message), SOCK_NUMBERED, 0);
+}
 
-	if (count == 0)
-		sock_send(wire->sock, frame_of(wire, message), SOCK_NUMBERED,
-		    0);
-	/* Nothing comes between them; where one has no room, none counts. */
-	for (unsigned i = 0; i < count; i++)
-		sock_send(wire->sock, parts[i], SOCK_NUMBERED, 0);
+void
+engineio_send_tailed(struct engineio *engine,
+    struct engineio_message *message, text tail)
+{
+	struct engineio_message *own;
+
+	object_check(engine, ENGINEIO_MAGIC);
+	if (engine->state != SESSION_OPEN)
+		return;
+	own = engineio_message_tail(message, tail);
+	if (engine->wire == NULL || !send_parts(engine->wire, own))
+		engineio_give(engine, own);
+	engineio_message_give(&own);
 }
 
 void

@@ -21,6 +21,7 @@
 #include "transport/socketio_offset.h"
 
 #define DIGITS 24
+#define NTH_BITS 32		/* streams that are followed by one claim */
 
 char *
 socketio_copy(text t)
@@ -88,10 +89,13 @@ read_past(struct socketio_keep *keep, struct json_object *json, text *data)
 
 	if (!json_in_bool(json, "recovered", &is_there) || !is_there ||
 	    !json_in_int(json, "claim", &keep->claim) ||
+	    keep->claim > INT32_MAX ||
 	    !json_in_text(json, "data", data) ||
 	    !json_in_text(json, "sid", &sid) || sid.len != sizeof keep->sid)
 		return (false);
 	memcpy(keep->sid, sid.at, sid.len);
+	/* No offset of before has one of them. */
+	keep->next_nth = (keep->claim - 1) << NTH_BITS;
 	for (size_t i = 0; (room = json_in_element(rooms, i)) != NULL; i++) {
 		if (!json_in_int(room, "nth", &nth) || nth < 0 ||
 		    nth >= SOCKETIO_NTH_MAX ||
@@ -102,7 +106,6 @@ read_past(struct socketio_keep *keep, struct json_object *json, text *data)
 		track->is_kept = true;
 		if (!socketio_track_read(track, rooms))
 			return (false);
-		keep->next_nth = nth + 1;
 	}
 	return (true);
 }

@@ -54,6 +54,7 @@ socketio_track_make(struct socketio_keep *keep, text stream, int64_t nth,
 	track->stream_len = stream.len;
 	memcpy(track->stream, stream.at, stream.len);
 	DL_APPEND(keep->tracks, track);
+	keep->has_tail = false;
 	return (track);
 }
 
@@ -203,11 +204,8 @@ void
 socketio_send_tailed(struct socketio_socket *socket,
     struct engineio_message *message)
 {
-	struct engineio_message *own = engineio_message_tail(message,
+	engineio_send_tailed(socket->client->engine, message,
 	    tail_of(socket->keep));
-
-	engineio_send(socket->client->engine, own);
-	engineio_message_give(&own);
 }
 
 void

@@ -99,8 +99,7 @@ keeping(void)
 	two = track(&ann, "session:1", CURSOR_PAIR);
 	socketio_keep(ann.socket, on_all_kept, &is_all);
 	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,"
-	    "\"stream\":\"lobby\","
-	    "\"epoch\":\"e\",\"seq\":4}]}");
+	    "\"stream\":\"lobby\",\"epoch\":\"e\",\"seq\":4}]}");
 	is(told, 1);
 	is(how, SOCKETIO_KEPT);
 	is(is_all, 0);
@@ -109,9 +108,9 @@ keeping(void)
 	/* It goes on before it is kept. */
 	socketio_track_set(two, TEXT("k3"), 8);
 	answer_asked("{\"kept\":true,\"rooms\":[{\"nth\":0,"
-	    "\"stream\":\"lobby\","
-	    "\"epoch\":\"e\",\"seq\":4},{\"nth\":1,\"stream\":"
-	    "\"session:1\",\"epoch\":\"k3\",\"seq\":7}]}");
+	    "\"stream\":\"lobby\",\"epoch\":\"e\",\"seq\":4},"
+	    "{\"nth\":1,\"stream\":\"session:1\",\"epoch\":\"k3\","
+	    "\"seq\":7}]}");
 	is(told, 2);
 	is(is_all, 1);
 	is_sent(&ann, " 0:e:4 1:k3:8");
@@ -206,6 +205,7 @@ come_back(struct client *client, unsigned worker, const char *offset,
 static void
 coming_back(void)
 {
+	struct socketio_track *one;
 	struct client cleo;
 	char wanted[128], offset[64];
 
@@ -228,6 +228,11 @@ coming_back(void)
 	go(&ann);
 	ok(asks(FUNCTION_recovery_keep, " 2 60000 [{\"nth\":3,"));
 	answer_asked("{\"kept\":true,\"rooms\":[]}");
+	test("what it follows from now on was in no offset");
+	one = track(&bert, "lobby", CURSOR_PAIR);
+	is_sent(&bert, " 3:e:9 4294967296:k3:7");
+	answer_asked("{\"kept\":true,\"rooms\":[]}");
+	socketio_track_end(&one);
 	test("what was said to the others too late says nothing");
 	workers[1].listener.hear(workers[1].listener.context, TENANT,
 	    TEXT("S1 00000000000000ff 1 0 1\nt0:0:0:0:0:"));

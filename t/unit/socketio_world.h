@@ -84,16 +84,6 @@ engineio_message_give(struct engineio_message **given)
 	mem_free(message);
 }
 
-struct engineio_message *
-engineio_message_tail(struct engineio_message *message, text tail)
-{
-	text whole = buf_text(&message->buf);
-	const text pieces[] = { text_from(whole.at, whole.len - 1), tail };
-
-	made--;
-	return (engineio_message_create(pieces, 2, false));
-}
-
 void
 engineio_send(struct engineio *engine, struct engineio_message *message)
 {
@@ -103,6 +93,20 @@ engineio_send(struct engineio *engine, struct engineio_message *message)
 	if (message->buf.len < 100)
 		buf_add(&engine->heard, buf_text(&message->buf));
 	buf_add_char(&engine->heard, ' ');
+}
+
+void
+engineio_send_tailed(struct engineio *engine,
+    struct engineio_message *message, text tail)
+{
+	text whole = buf_text(&message->buf);
+	const text pieces[] = { text_from(whole.at, whole.len - 1), tail };
+	struct engineio_message *own = engineio_message_create(pieces, 2,
+	    false);
+
+	made--;
+	engineio_send(engine, own);
+	engineio_message_give(&own);
 }
 
 void
