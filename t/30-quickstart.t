@@ -336,7 +336,7 @@ subtest 'a hanging server is noticed, killed and started again' => sub {
 	# and so short a bound may catch a process of ours.
 	my %hung = map { $_ => 1 }
 	    $hung->log_text =~ /"private server hangs, killed".*?"pid":(\d+)/g;
-	is(scalar keys %hung, 2, 'logged, both');
+	cmp_ok(scalar keys %hung, '>=', 2, 'logged, both');
 	cmp_ok($hung->count('process_hangs'), '>=', 2, 'and counted');
 };
 
