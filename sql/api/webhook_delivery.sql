@@ -289,6 +289,9 @@ BEGIN
 	END IF;
 	IF most > 0 THEN
 		picked := api.webhook_pick(queues, most, width, moment);
+	END IF;
+	-- Where the last one of an endpoint ended there is none.
+	IF cardinality(picked) > 0 THEN
 		RETURN QUERY SELECT * FROM api.webhook_lease(picked, host_id,
 		    lease_ms, moment);
 	END IF;
