@@ -422,6 +422,48 @@ subtest 'a whole host dies' => sub {
 		'soon after the lease ran out');
 };
 
+# What waits to be buried is dead, too.
+sub is_dead {
+	my ($pid) = @_;
+
+	open my $file, '<', "/proc/$pid/stat" or return 1;
+	return (readline($file) // '') =~ /\) Z /;
+}
+
+# Its master stands still, so that nobody comes in place of the jobs process
+# before all of the host is gone.
+subtest 'a whole host dies at every step' => sub {
+	my %tries = (webhook_dies_claimed => 1, webhook_dies_answered => 2,
+		webhook_dies_recorded => 1);
+
+	for my $step (sort keys %tries) {
+		my $endpoint = T::Endpoint->start;
+		my $one = server(work_lease => '2s');
+		my $db  = $one->db;
+		my ($jobs)   = $one->pids('jobs');
+		my @children = map { $_->{pid} } $one->processes;
+
+		$endpoint->hook($db, 1, 'x');
+		$one->fault(arm => $step);
+		$one->expect_exit(undef);
+		kill STOP => $one->pid;
+		$endpoint->queue($db, 1, 1);
+		ok((wait_until { is_dead($jobs) } 20), $step);
+		kill KILL => $one->pid, @children;
+		my $two = server(work_lease => '2s', database_url => $db->url);
+
+		becomes($db, 1, 'delivered 1', 'the other host delivers it', 20);
+		my @came = $endpoint->came('x');
+
+		is(scalar @came, $tries{$step}, "it came $tries{$step} times");
+		is((grep { $_->{id} ne $came[0]{id} } @came), 0, 'under one id');
+		$endpoint->queue($db, 1, 1);
+		becomes($db, 1, 'delivered 2', 'and goes on', 20);
+		is(scalar $endpoint->came('x'), $tries{$step} + 1,
+			'what is recorded is not sent again');
+	}
+};
+
 subtest 'a lease lasts as long as its endpoint works' => sub {
 	my $endpoint = T::Endpoint->start;
 	my $one = server(work_lease => '600ms', webhook_timeout => '20s');

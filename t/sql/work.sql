@@ -3,7 +3,7 @@
 -- Work with leases: claiming, calls, taking over; what retention and expiry
 -- remove, and in which portions.
 
-SELECT plan(55);
+SELECT plan(59);
 
 -- lease, or '-', and whether there is something to wait for.
 CREATE FUNCTION t.claim(name text, host text DEFAULT 'ann',
@@ -168,5 +168,16 @@ FROM generate_series(-2, 5) n;
 SELECT is(t.call('expire', 1, 4), '200 4', 'what has expired');
 SELECT is(t.call('expire', 1, 4), '200 2', 'goes in portions');
 SELECT is(t.call('expire', 1, 4), '200 0 done', 'until there is none');
+INSERT INTO partyline.token_revocation
+SELECT 1, 'token', n, now(), '', CASE WHEN n > 0
+    THEN now() - n * interval '1 second' END
+FROM generate_series(-1, 5) n;
+SELECT t.due();
+SELECT is(t.claim('expire') || ' ' || t.call('expire', 2, 4), '2 200 4',
+    'so do revocations');
+SELECT is(t.call('expire', 2, 4), '200 1', 'in portions');
+SELECT is(t.call('expire', 2, 4), '200 0 done', 'until there is none');
+SELECT is((SELECT count(*) FROM partyline.token_revocation), 2::bigint,
+    'but for those that never end');
 
 SELECT * FROM finish();
