@@ -300,6 +300,11 @@ subtest 'what cannot be' => sub {
 	$new->();
 	is($admin->delete("/api/sessions/$id")->{status}, 200, 'deleted');
 	is_anew($guest, $two, 'a session that was deleted');
+	($guest, $id) = guest($one);
+	is($admin->delete("/api/sessions/$id")->{status}, 200, 'deleted');
+	is($guest->hears('unsubscribed')->{sessionId}, $id, 'and told so');
+	$guest->vanish;
+	is_anew($guest, $two, 'as it may not have heard it');
 	$new->();
 	my $raw = T::SocketIo->connect($two);
 	my ($sid) = $raw->enter_kept('/live', T::LiveSocket::encoded(

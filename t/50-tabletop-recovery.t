@@ -190,6 +190,9 @@ subtest 'who was put out' => sub {
 	$_->ask('join-session', $id) for $leader, $player;
 	$player->events;
 	vanish($player);
+	ok((wait_until { $db->query('SELECT count(*) FROM partyline.recovery '
+		. "WHERE sid = '$player->{sid}' AND until > now()") eq '1' }
+		10), 'his connection is gone');
 	$ann->delete("/api/tabletop/sessions/$id/members/$bert->{id}");
 	ok($player->come_back($bert, $two), 'it is the same again');
 	is($player->told('error')->{message}, 'Access denied: not a '

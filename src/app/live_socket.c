@@ -341,7 +341,7 @@ on_past(void *application, const struct socketio_past *past)
 {
 	struct guest *guest = object_cast(struct guest, GUEST_MAGIC,
 	    application);
-	bool is_whole = true;
+	bool is_whole = past->data.len == 0;
 	int64_t session;
 	struct tie *tie;
 	text kind, id;

@@ -203,11 +203,14 @@ on_subscribed(struct subscription *sub, text epoch, uint64_t head,
 		    resync);
 }
 
+/* Nobody knows whether this arrives: who comes back later begins anew. */
 static void
 tell_deleted(const struct tie *tie)
 {
 	struct socketio_writer writer;
 
+	if (socketio_is_kept(tie->socket))
+		socketio_keep_data(tie->socket, TEXT("\"deleted\""));
 	begin_event(tie, "unsubscribed", &writer);
 	write_session(&writer.json, tie);
 	json_key(&writer.json, "reason");
