@@ -452,11 +452,13 @@ subtest 'a whole host dies at every step' => sub {
 		kill KILL => $one->pid, @children;
 		my $two = server(work_lease => '2s', database_url => $db->url);
 
-		becomes($db, 1, 'delivered 1', 'the other host delivers it', 20);
+		becomes($db, 1, 'delivered 1', 'the other host delivers it',
+			20);
 		my @came = $endpoint->came('x');
 
 		is(scalar @came, $tries{$step}, "it came $tries{$step} times");
-		is((grep { $_->{id} ne $came[0]{id} } @came), 0, 'under one id');
+		is((grep { $_->{id} ne $came[0]{id} } @came), 0,
+			'under one id');
 		$endpoint->queue($db, 1, 1);
 		becomes($db, 1, 'delivered 2', 'and goes on', 20);
 		is(scalar $endpoint->came('x'), $tries{$step} + 1,
