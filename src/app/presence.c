@@ -254,16 +254,6 @@ open_page(struct presence_house *house, text name)
 	return (page);
 }
 
-static char *
-copy_name(text name)
-{
-	char *copy = mem_alloc(name.len + 1);
-
-	if (name.len > 0)
-		memcpy(copy, name.at, name.len);
-	return (copy);
-}
-
 void
 presence_leave(struct presence *presence, struct presence_member *member)
 {
@@ -295,7 +285,7 @@ presence_enter(struct presence *presence, struct presence_member *member,
 	member->ws = ws;
 	member->is_owed = true;
 	if (caller->rank == RANK_ADMIN)
-		member->name = copy_name(caller->name);
+		member->name = mem_copy_text(caller->name);
 	DL_APPEND(member->page->members, member);
 	house->has_moved = house->has_news = true;
 	presence_soon(presence);

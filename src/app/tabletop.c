@@ -21,14 +21,9 @@
 text
 tabletop_copy(text t)
 {
-	char *at;
-
 	if (t.at == NULL)
 		return (TEXT_NONE);
-	at = mem_alloc(t.len + 1);
-	if (t.len > 0)
-		memcpy(at, t.at, t.len);
-	return (text_from(at, t.len));
+	return (text_from(mem_copy_text(t), t.len));
 }
 
 void

@@ -22,21 +22,11 @@
 #define NO_NAME "Invalid thread_id or user_id"
 #define SAID_MOST 400			/* letters of a line of the log */
 
-static char *
-copy(text t)
-{
-	char *at = mem_alloc(t.len + 1);
-
-	if (t.len > 0)
-		memcpy(at, t.at, t.len);
-	return (at);
-}
-
 static void
 keep(char **place, text t)
 {
 	mem_free(*place);
-	*place = t.at == NULL ? NULL : copy(t);
+	*place = t.at == NULL ? NULL : mem_copy_text(t);
 }
 
 void

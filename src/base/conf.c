@@ -29,10 +29,8 @@ const struct option_row option_rows[OPTIONS] = {
 static void
 replace(char **kept, text value)
 {
-	char *copy = mem_alloc(value.len + 1);
+	char *copy = mem_copy_text(value);
 
-	if (value.len != 0)
-		memcpy(copy, value.at, value.len);
 	mem_free(*kept);
 	*kept = copy;
 }

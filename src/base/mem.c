@@ -51,6 +51,16 @@ mem_copy_string(const char *string)
 	return (memcpy(mem_alloc(size), string, size));
 }
 
+char *
+mem_copy_text(text t)
+{
+	char *string = mem_alloc(t.len + 1);
+
+	if (t.len > 0)
+		memcpy(string, t.at, t.len);
+	return (string);
+}
+
 /* What lives for ever stays reachable, so that a leak checker is content. */
 struct boot_block {
 	struct boot_block	*older;

@@ -25,11 +25,14 @@
 #include <stdint.h>
 
 #include "base/must.h"
+#include "base/text.h"
 
 void	*mem_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void	*mem_resize(void *at, size_t size);
 void	 mem_free(void *at);
 char	*mem_copy_string(const char *string) __attribute__((malloc));
+/* A string of its bytes, which is empty where the text is none. */
+char	*mem_copy_text(text t) __attribute__((malloc));
 
 void	*boot_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 char	*boot_copy_string(const char *string) __attribute__((malloc));

@@ -114,10 +114,7 @@ text_drop(text *t)
 static text
 text_copy(text t)
 {
-	char *at = mem_alloc(t.len + 1);
-
-	memcpy(at, t.at, t.len);
-	return (text_from(at, t.len));
+	return (text_from(mem_copy_text(t), t.len));
 }
 
 static void

@@ -468,9 +468,7 @@ copy(struct fetcher *fetcher, const struct fetch_request *request)
 	fetch->method = mem_copy_string(request->method != NULL ?
 	    request->method : "GET");
 	fetch->url = mem_copy_string(request->url);
-	fetch->sent = mem_alloc(request->body.len + 1);
-	if (request->body.len > 0)
-		memcpy(fetch->sent, request->body.at, request->body.len);
+	fetch->sent = mem_copy_text(request->body);
 	copy_headers(fetch, request);
 	buf_init(&fetch->kept, request->max_answer + 1);
 	return (fetch);

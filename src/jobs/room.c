@@ -42,17 +42,6 @@ clip(text t)
 	return (t);
 }
 
-static char *
-copy(text t)
-{
-	char *at = mem_alloc(t.len + 1);
-
-	if (t.len > 0)
-		memcpy(at, t.at, t.len);
-	at[t.len] = '\0';
-	return (at);
-}
-
 bool
 room_word_set(char **word, text value)
 {
@@ -60,7 +49,7 @@ room_word_set(char **word, text value)
 	if (*word != NULL && text_is(text_of(*word), value))
 		return (false);
 	mem_free(*word);
-	*word = copy(value);
+	*word = mem_copy_text(value);
 	return (true);
 }
 
@@ -99,7 +88,7 @@ room_player_add(struct room *room, int64_t id, text name)
 		room->players = mem_alloc(ROOM_PLAYERS_MAX *
 		    sizeof *room->players);
 	room->players[room->player_count++] = (struct room_player){ .id = id,
-	    .name = copy(name) };
+	    .name = mem_copy_text(name) };
 	return (true);
 }
 

@@ -38,9 +38,7 @@ room_shard_read(struct room *room, struct json_object *from, const char *id,
 		return (false);
 	room_forget_shard(room);
 	room->shard_id = number;
-	room->shard_secret = mem_alloc(word.len + 1);
-	memcpy(room->shard_secret, word.at, word.len);
-	room->shard_secret[word.len] = '\0';
+	room->shard_secret = mem_copy_text(word);
 	return (true);
 }
 

@@ -31,16 +31,6 @@ struct task {
 	unsigned	 secrets_count;
 };
 
-static char *
-copy(text t)
-{
-	char *string = mem_alloc(t.len + 1);
-
-	if (t.len > 0)
-		memcpy(string, t.at, t.len);
-	return (string);
-}
-
 void
 delivery_free(struct delivery *delivery)
 {
@@ -147,7 +137,7 @@ send(struct delivery *delivery, const struct task *task)
 	struct webhooks *webhooks = delivery->webhooks;
 	char legacy[WEBHOOK_LEGACY_SIZE], stamp[24];
 	int64_t stamp_s = stamp_now() / 1000;
-	char *url = copy(task->url);
+	char *url = mem_copy_text(task->url);
 	struct buf signatures;
 	struct fetch_request request = { .method = "POST", .url = url,
 	    .body = task->payload, .max_answer = WEBHOOK_KEPT_MAX,
@@ -229,9 +219,9 @@ delivery_begin(struct webhooks *webhooks, text body)
 		delivery_free(delivery);
 		return (false);
 	}
-	delivery->message = copy(task.message);
-	delivery->origin = copy(webhook_origin(task.url));
-	delivery->event = copy(task.event);
+	delivery->message = mem_copy_text(task.message);
+	delivery->origin = mem_copy_text(webhook_origin(task.url));
+	delivery->event = mem_copy_text(task.event);
 	DL_APPEND(webhooks->out, delivery);
 	webhooks->out_count++;
 	GAUGE_ADD(webhook_out, 1);

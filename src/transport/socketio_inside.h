@@ -201,8 +201,6 @@ void	socketio_make_sid(char sid[SOCKETIO_SID_LEN]);
 /* socketio_past.c */
 /* auth: of CONNECT. Nothing is kept where that is off, or not to be. */
 void	socketio_keep_begin(struct socketio_socket *socket, text auth);
-/* With a NUL behind it. */
-char	*socketio_copy(text t);
 
 /* socketio_keep.c */
 #define SOCKETIO_HOLDER_SIZE 96

@@ -286,7 +286,7 @@ socketio_keep_data(struct socketio_socket *socket, text data)
 
 	must(keep != NULL);
 	mem_free(keep->data);
-	keep->data = socketio_copy(data);
+	keep->data = mem_copy_text(data);
 	socketio_keep_changed(keep);
 }
 

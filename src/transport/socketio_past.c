@@ -23,16 +23,6 @@
 #define DIGITS 24
 #define NTH_BITS 32		/* streams that are followed by one claim */
 
-char *
-socketio_copy(text t)
-{
-	char *copy = mem_alloc(t.len + 1);
-
-	if (t.len > 0)
-		memcpy(copy, t.at, t.len);
-	return (copy);
-}
-
 static void
 set_pid(struct socketio_keep *keep, text pid)
 {
@@ -147,7 +137,7 @@ go_on_as(struct socketio_keep *keep, text data)
 	struct socketio_socket *socket = keep->socket;
 
 	COUNT(socketio_recoveries);
-	keep->data = socketio_copy(data);
+	keep->data = mem_copy_text(data);
 	memcpy(socket->sid, keep->sid, sizeof socket->sid);
 	end_others(keep);
 	socketio_admit(socket);
@@ -210,7 +200,7 @@ socketio_admit_as(struct socketio_socket *socket, text who)
 		socket->app->on_admitted(socket->application, false);
 		return;
 	}
-	keep->who = socketio_copy(who);
+	keep->who = mem_copy_text(who);
 	if (keep->comes_back)
 		take(keep);
 	else
