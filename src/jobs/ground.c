@@ -159,3 +159,30 @@ ground_sweep(struct ground *ground)
 {
 	ground->has_to_sweep = true;
 }
+
+void
+ground_read(struct ground *ground, const struct db_answer *answer,
+    struct ground_rows *rows)
+{
+	if (answer->result == DB_UNKNOWN)
+		ground_sweep(ground);
+	*rows = (struct ground_rows){ .ground = ground, .answer = answer,
+	    .is_whole = answer->result == DB_ROWS };
+}
+
+bool
+ground_row(struct ground_rows *rows, struct call_row *row_out)
+{
+	while (rows->is_whole && rows->next < db_rows(rows->answer)) {
+		rows->is_whole = call_row_read(rows->answer, rows->next++,
+		    row_out);
+		if (!rows->is_whole)
+			break;
+		if (!row_out->is_event)
+			return (true);
+		ground_tell(rows->ground, rows->tenant != 0 ? rows->tenant :
+		    (int32_t)row_out->element, row_out);
+		rows->told++;
+	}
+	return (false);
+}

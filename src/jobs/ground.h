@@ -69,6 +69,28 @@ void	ground_tell(struct ground *ground, int32_t tenant,
 	    const struct call_row *row);
 void	ground_sweep(struct ground *ground);
 
+/*
+ * Walks over the rows of an answer: what is an event is told by the way, what
+ * is none is given out. An outcome that is not known is swept for.
+ *
+ *	ground_read(ground, answer, &rows);
+ *	while (ground_row(&rows, &row))
+ *		...
+ *	return (rows.is_whole);
+ */
+struct ground_rows {
+	struct ground	*ground;
+	const struct db_answer *answer;
+	int32_t		 tenant;	/* of all events; 0: each says whose */
+	unsigned	 next;
+	unsigned	 told;		/* events, so far */
+	bool		 is_whole;	/* false: it has no rows, or bad ones */
+};
+
+void	ground_read(struct ground *ground, const struct db_answer *answer,
+	    struct ground_rows *rows);
+bool	ground_row(struct ground_rows *rows, struct call_row *row_out);
+
 /* What a job was is kept by the job; it begins as false. */
 void	ground_say(bool *is_failing, bool fails);
 

@@ -42,25 +42,19 @@ static unsigned
 take(struct monitor *monitor, const struct db_answer *answer)
 {
 	struct ground *ground = monitor->setup.ground;
+	struct ground_rows rows;
 	struct call_row row;
 	unsigned status = 0;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(ground);
-	if (answer->result != DB_ROWS)
+	ground_read(ground, answer, &rows);
+	if (!rows.is_whole)
 		return (0);
 	if (FAULT(monitor_dies_before_telling))
 		raise(SIGKILL);
 	versions_bump(ground->segment, (int32_t)monitor->key.tenant);
-	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (0);
-		if (row.is_event)
-			ground_tell(ground, (int32_t)row.element, &row);
-		else
-			status = row.status;
-	}
-	return (status);
+	while (ground_row(&rows, &row))
+		status = row.status;
+	return (rows.is_whole ? status : 0);
 }
 
 /* false: it is another one's, or has ended, or is gone. */

@@ -51,23 +51,14 @@ take(struct polls *polls, const struct db_answer *answer,
     int64_t *wait_ms_out)
 {
 	bool has_end = false;
+	struct ground_rows rows;
 	struct call_row row;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(polls->ground);
-	if (answer->result != DB_ROWS)
-		return (false);
-	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (false);
-		if (!row.is_event) {
-			has_end = read_end(row.body, wait_ms_out);
-			continue;
-		}
-		ground_tell(polls->ground, (int32_t)row.element, &row);
-		COUNT(polls_ended);
-	}
-	return (has_end);
+	ground_read(polls->ground, answer, &rows);
+	while (ground_row(&rows, &row))
+		has_end = read_end(row.body, wait_ms_out);
+	COUNT_BY(polls_ended, rows.told);
+	return (rows.is_whole && has_end);
 }
 
 static void

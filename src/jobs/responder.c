@@ -59,25 +59,17 @@ static bool
 take_claims(struct responders *responders, const struct db_answer *answer,
     int64_t *wait_ms_out)
 {
-	struct ground *ground = responders->ground;
 	bool is_fine = true;
+	struct ground_rows rows;
 	struct call_row row;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(ground);
-	if (answer->result != DB_ROWS)
-		return (false);
-	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (false);
-		if (row.is_event)
-			ground_tell(ground, (int32_t)row.element, &row);
-		else if (!take_row(responders, &row, wait_ms_out)) {
+	ground_read(responders->ground, answer, &rows);
+	while (ground_row(&rows, &row))
+		if (!take_row(responders, &row, wait_ms_out)) {
 			log_error("a claimed turn is not understood");
 			is_fine = false;
 		}
-	}
-	return (is_fine);
+	return (rows.is_whole && is_fine);
 }
 
 static void
@@ -123,17 +115,13 @@ on_expired(void *me, const struct db_answer *answer)
 {
 	struct responders *responders = object_cast(struct responders,
 	    RESPONDERS_MAGIC, me);
-	struct ground *ground = responders->ground;
+	struct ground_rows rows;
 	struct call_row row;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(ground);
-	for (unsigned i = 0; answer->result == DB_ROWS &&
-	    i < db_rows(answer); i++)
-		if (call_row_read(answer, i, &row) && row.is_event) {
-			ground_tell(ground, (int32_t)row.element, &row);
-			COUNT(responder_turns_expired);
-		}
+	ground_read(responders->ground, answer, &rows);
+	while (ground_row(&rows, &row))
+		;
+	COUNT_BY(responder_turns_expired, rows.told);
 	plan(responders, &responders->tend, RESPONDER_TEND_MS);
 }
 

@@ -86,22 +86,15 @@ static bool
 take_answer(struct turn *turn, const struct db_answer *answer,
     unsigned *status_out)
 {
-	struct ground *ground = turn->responders->ground;
+	struct ground_rows rows;
 	struct call_row row;
 
 	*status_out = 0;
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(ground);
-	for (unsigned i = 0; answer->result == DB_ROWS &&
-	    i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (false);
-		if (row.is_event)
-			ground_tell(ground, turn->tenant, &row);
-		else
-			*status_out = row.status;
-	}
-	return (*status_out != 0);
+	ground_read(turn->responders->ground, answer, &rows);
+	rows.tenant = turn->tenant;
+	while (ground_row(&rows, &row))
+		*status_out = row.status;
+	return (rows.is_whole && *status_out != 0);
 }
 
 static void

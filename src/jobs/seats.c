@@ -52,23 +52,14 @@ take(struct seats *seats, const struct db_answer *answer,
     int64_t *wait_ms_out)
 {
 	bool has_end = false;
+	struct ground_rows rows;
 	struct call_row row;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(seats->ground);
-	if (answer->result != DB_ROWS)
-		return (false);
-	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (false);
-		if (!row.is_event) {
-			has_end = read_end(row.body, wait_ms_out);
-			continue;
-		}
-		ground_tell(seats->ground, (int32_t)row.element, &row);
-		COUNT(tabletop_seats_swept);
-	}
-	return (has_end);
+	ground_read(seats->ground, answer, &rows);
+	while (ground_row(&rows, &row))
+		has_end = read_end(row.body, wait_ms_out);
+	COUNT_BY(tabletop_seats_swept, rows.told);
+	return (rows.is_whole && has_end);
 }
 
 static void

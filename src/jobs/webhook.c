@@ -101,20 +101,15 @@ read_end(struct webhooks *webhooks, text body, int64_t *wait_ms_out)
 
 /* Events, a row for each end, what is to be sent, the last row. */
 static bool
-take(struct webhooks *webhooks, const struct db_answer *answer,
+take(struct webhooks *webhooks, struct ground_rows *rows,
     int64_t *wait_ms_out)
 {
 	unsigned told = 0;
 	bool has_end = false, is_fine = true;
 	struct call_row row;
 
-	for (unsigned i = 0; i < db_rows(answer); i++) {
-		if (!call_row_read(answer, i, &row))
-			return (false);
-		if (row.is_event)
-			ground_tell(webhooks->ground, (int32_t)row.element,
-			    &row);
-		else if (told < webhooks->told_count) {
+	while (ground_row(rows, &row))
+		if (told < webhooks->told_count) {
 			delivery_settle(webhooks->told[told], &row);
 			webhooks->told[told++] = NULL;
 		} else if (row.status == 201)
@@ -122,19 +117,18 @@ take(struct webhooks *webhooks, const struct db_answer *answer,
 		else
 			has_end = read_end(webhooks, row.body,
 			    wait_ms_out);
-	}
-	return (has_end && is_fine);
+	return (rows->is_whole && has_end && is_fine);
 }
 
 static bool
 hear(struct webhooks *webhooks, const struct db_answer *answer,
     int64_t *wait_ms_out)
 {
+	struct ground_rows rows;
 	bool is_fine;
 
-	if (answer->result == DB_UNKNOWN)
-		ground_sweep(webhooks->ground);
-	if (answer->result != DB_ROWS) {
+	ground_read(webhooks->ground, answer, &rows);
+	if (!rows.is_whole) {
 		webhooks_keep_ended(webhooks);
 		return (false);
 	}
@@ -143,7 +137,7 @@ hear(struct webhooks *webhooks, const struct db_answer *answer,
 	if (db_rows(answer) > webhooks->told_count + 1 &&
 	    FAULT(webhook_dies_claimed))
 		raise(SIGKILL);
-	is_fine = take(webhooks, answer, wait_ms_out);
+	is_fine = take(webhooks, &rows, wait_ms_out);
 	webhooks_keep_ended(webhooks);
 	return (is_fine);
 }
