@@ -77,7 +77,7 @@ found_none('tests wait for conditions, not for a time', map {
 my %allowed = map { chomp; /^#|^$/ ? () : ($_ => 1) }
     split /^/, T::Tree::text('t/allowed-skips');
 my (%skips, @unlisted);
-for my $path (grep { /\.t$|\.c$/ } @tests) {
+for my $path (grep { /\.(?:t|c|pm)$/ } @tests) {
 	my $text = T::Tree::text($path);
 
 	next if $path eq 't/00-text.t';

@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Socket qw(AF_UNIX SOCK_DGRAM sockaddr_un);
 use Test::More;
+use T::Certificate;
 use T::Command;
 use T::Run;
 use T::Server;
@@ -80,31 +81,25 @@ subtest 'a stale Unix socket is replaced, a living one refused' => sub {
 };
 
 subtest 'TLS: 1.2 and 1.3, http/1.1 only' => sub {
-	my ($key, $certificate) = ("$folder/key.pem", "$folder/cert.pem");
-	system('openssl req -x509 -newkey rsa:2048 -nodes -days 2 '
-		. "-subj /CN=localhost -keyout $key -out $certificate "
-		. '2>/dev/null') == 0 or die 'openssl';
-	chmod 0644, $key;
-	my $port   = T::Server::free_port("127.0.0.1");
-	my $server = whole(workers => 2, set => {
-		tls_listen => "127.0.0.1:$port", tls_key => $key,
-		tls_certificate => $certificate });
+	my $tls    = T::Certificate->new('localhost');
+	my ($host, $port) = split /:/, $tls->address;
+	my $server = whole(workers => 2, set => { $tls->options });
 	for my $version (qw(1.2 1.3)) {
 		my $curl = "curl -s --tlsv$version --tls-max $version "
-		    . "--cacert $certificate -o /dev/null "
-		    . "--resolve localhost:$port:127.0.0.1 "
+		    . "--cacert $tls->{pem} -o /dev/null "
+		    . "--resolve localhost:$port:$host "
 		    . q(-w '%{http_code} %{http_version}');
 		my $out = qx($curl https://localhost:$port/livez);
 		is($out, '200 1.1', "TLS $version");
 	}
-	my $s_client = "openssl s_client -connect 127.0.0.1:$port";
+	my $s_client = "openssl s_client -connect $host:$port";
 	my $old      = qx($s_client -tls1_1 </dev/null 2>&1);
 	like($old, qr/error|alert|no protocols/i, 'TLS 1.1 is refused');
 	my $h2 = qx($s_client -alpn h2,http/1.1 </dev/null 2>/dev/null);
 	like($h2, qr/ALPN protocol: http\/1\.1/, 'h2 is never chosen');
 
 	# The certificate is read anew by a reload.
-	unlink $certificate;
+	unlink $tls->{pem};
 	my @old = $server->worker_pids;
 	$server->hup;
 	ok($server->wait_for_log(qr/TLS cannot be served|reload refused/),

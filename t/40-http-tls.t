@@ -6,36 +6,20 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use File::Temp ();
 use IPC::Open3 qw(open3);
 use Mojo::JSON qw(decode_json);
 use Symbol     qw(gensym);
 use Test::More;
 use Time::HiRes qw(time);
+use T::Certificate;
 use T::Http;
 use T::Run;
 use T::Server;
 use T::Wait;
 
-my $folder = File::Temp->newdir(TMPDIR => 1);
-chmod 0755, $folder;
-
-sub certificate {
-	my ($name) = @_;
-
-	system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-		. " -nodes -days 2 -subj /CN=$name -keyout $folder/$name.key"
-		. " -out $folder/$name.pem 2>$folder/words") == 0
-	    or die "no certificate can be made";
-	chmod 0644, "$folder/$name.key";
-	return (tls_certificate => "$folder/$name.pem",
-		tls_key => "$folder/$name.key");
-}
-
-my $host = T::Server::own_host();
-my $port = T::Server::free_port($host);
+my $tls = T::Certificate->new('game.example');
 my $server = T::Server->start(workers => 1, set => {
-	certificate('game.example'), tls_listen => "$host:$port",
+	$tls->options,
 	request_timeout => '1s', keepalive_timeout => '1s',
 });
 
@@ -44,7 +28,7 @@ sub client {
 	my (@words) = @_;
 	my ($in, $out);
 	my $pid = open3($in, $out, undef, 'setpriv', '--pdeathsig', 'KILL',
-		'openssl', 's_client', '-connect', "$host:$port", '-quiet',
+		'openssl', 's_client', '-connect', $tls->address, '-quiet',
 		'-servername', 'game.example', @words);
 
 	binmode $_ for $in, $out;
@@ -81,7 +65,7 @@ sub leave {
 sub says {
 	my (@words) = @_;
 
-	my $client = "openssl s_client -connect $host:$port @words";
+	my $client = "openssl s_client -connect " . $tls->address . " @words";
 
 	return scalar qx($client </dev/null 2>&1);
 }
@@ -133,12 +117,12 @@ subtest 'bounds of time' => sub {
 	ok($idle->is_cut(8), 'idle ones are closed');
 	leave($idle);
 
-	my $mute = T::Http->connect("$host:$port");
+	my $mute = T::Http->connect($tls->address);
 	ok($mute->is_cut(8), 'who does not shake hands is closed');
-	my $clear = T::Http->connect("$host:$port");
+	my $clear = T::Http->connect($tls->address);
 	$clear->send($ask);
 	ok($clear->is_cut(8), 'so is who speaks in clear');
-	my $begins = T::Http->connect("$host:$port");
+	my $begins = T::Http->connect($tls->address);
 	$begins->send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
 	ok($begins->is_cut(8), 'and who stops in his first words');
 	ok((wait_until { $server->count('connections_open') == 0 }),
@@ -147,7 +131,7 @@ subtest 'bounds of time' => sub {
 };
 
 subtest 'a session goes on' => sub {
-	my $file = "$folder/session";
+	my $file = "$tls->{pem}.session";
 
 	says('-tls1_2', '-sess_out', $file);
 	like(says('-tls1_2', '-sess_in', $file), qr/^Reused, TLSv1.2/m,
@@ -155,30 +139,27 @@ subtest 'a session goes on' => sub {
 };
 
 subtest 'a reload takes a new certificate' => sub {
-	my %new = certificate('new.example');
+	my $new = T::Certificate->new('new.example');
 
-	rename "$folder/new.example.$_", "$folder/game.example.$_"
-	    for qw(key pem);
+	rename $new->{$_}, $tls->{$_} for qw(key pem);
 	$server->hup;
 	ok((wait_until { says() =~ /CN ?= ?new\.example/ } 20), 'it is shown');
 };
 
 subtest 'what cannot be used' => sub {
-	certificate('other.example');
+	my $other = T::Certificate->new('other.example');
 	my %cases = (
-		'a key of another' => [ "$folder/game.example.pem",
-			"$folder/other.example.key" ],
-		'no certificate'   => [ "$folder/words",
-			"$folder/game.example.key" ],
+		'a key of another' => [$tls->{pem}, $other->{key}],
+		'no certificate'   => [$tls->{key}, $tls->{key}],
 	);
 	for my $what (sort keys %cases) {
-		my $other = T::Server->start(workers => 1, wait => '', set => {
-			tls_listen => "$host:" . T::Server::free_port($host),
+		my $bad = T::Server->start(workers => 1, wait => '', set => {
+			tls_listen => T::Certificate->new->address,
 			tls_certificate => $cases{$what}[0],
 			tls_key => $cases{$what}[1],
 		});
-		$other->expect_exit(undef);
-		ok($other->wait_for_log(
+		$bad->expect_exit(undef);
+		ok($bad->wait_for_log(
 			qr/"why":"[^"]*(?:certificate|private key)/),
 			"$what is told");
 	}

@@ -116,12 +116,7 @@ done(1, "/api/sessions/$id/voting/end");
 all_say('the winner', qr/^winner .+ 3$/m, 1, @bots, @apps);
 
 for my $host (@hosts) {
-	for my $pid ($host->worker_pids) {
-		kill KILL => $pid;
-		wait_until { !(grep { $_ == $pid } $host->worker_pids)
-			&& $host->worker_pids == 2 } 10
-		    or fail('a worker is not replaced');
-	}
+	$host->lose_worker($_) for $host->worker_pids;
 }
 $_->hang_up for @admins;
 T::Client::wait_for_workers($_) for @hosts;

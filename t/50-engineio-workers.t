@@ -6,31 +6,21 @@
 
 use strict;
 use warnings;
-use File::Temp ();
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use List::Util qw(shuffle);
 use Test::More;
+use T::Certificate;
 use T::EngineIo;
 use T::Frame;
 use T::Server;
 use T::Wait;
 
-my $folder = File::Temp->newdir(TMPDIR => 1);
+my $tls = T::Certificate->new;
 
-chmod 0755, $folder;
-system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-	. " -nodes -days 2 -subj /CN=test -keyout $folder/key"
-	. " -out $folder/pem 2>$folder/words") == 0
-    or die "no certificate can be made\n";
-chmod 0644, "$folder/key";
-
-my $host = T::Server::own_host();
-my $tls  = $host . ':' . T::Server::free_port($host);
 my $server = T::Server->start(wait => 'readyz', workers => 2, set => {
 	socketio_conformance => 'on', engineio_upgrade_timeout => 500,
-	tls_listen => $tls, tls_certificate => "$folder/pem",
-	tls_key => "$folder/key", drain_spread => '200ms' });
+	$tls->options, drain_spread => '200ms' });
 my $unknown = '400 {"code":1,"message":"Session ID unknown"}';
 
 # A session of worker 1.
@@ -157,7 +147,7 @@ subtest 'the change elsewhere' => sub {
 subtest 'under TLS' => sub {
 	for my $n (1 .. 8) {
 		my $engine = opened();
-		my $ws = $engine->upgrade(tls => $tls);
+		my $ws = $engine->upgrade(tls => $tls->address);
 		my $long = '4' . 'z' x 600_000;
 
 		$ws->send('4a');

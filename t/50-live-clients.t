@@ -201,12 +201,7 @@ subtest 'curl' => sub {
 
 	for my $round (1 .. 3) {
 		emit($id, $last += 7);
-		for my $pid ($server->worker_pids) {
-			kill KILL => $pid;
-			wait_until { !(grep { $_ == $pid }
-				$server->worker_pids)
-				&& $server->worker_pids == 2 };
-		}
+		$server->lose_worker($_) for $server->worker_pids;
 		emit($id, $last += 7);
 		for my $name (sort keys %curl) {
 			my $client = $curl{$name};

@@ -127,12 +127,7 @@ sub emit {
 
 # Every worker once, by the signal that nothing can prepare for.
 sub kill_workers {
-	for my $pid ($server->worker_pids) {
-		kill KILL => $pid;
-		wait_until { !(grep { $_ == $pid } $server->worker_pids)
-			&& $server->worker_pids == 2 } 10
-		    or fail("a worker is not replaced");
-	}
+	$server->lose_worker($_) for $server->worker_pids;
 	return;
 }
 

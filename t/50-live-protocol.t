@@ -9,27 +9,17 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use File::Temp ();
 use Test::More;
+use T::Certificate;
 use T::Frame;
 use T::Live;
 use T::Server;
 use T::Wait;
 
-my $folder = File::Temp->newdir(TMPDIR => 1);
+my $tls = T::Certificate->new;
 
-chmod 0755, $folder;
-system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-	. " -nodes -days 2 -subj /CN=test -keyout $folder/key"
-	. " -out $folder/pem 2>$folder/words") == 0
-    or die "no certificate can be made\n";
-chmod 0644, "$folder/key";
-
-my $host = T::Server::own_host();
-my $tls  = $host . ':' . T::Server::free_port($host);
 my $server = T::Server->start(wait => 'readyz', workers => 1, set => {
-	tls_listen => $tls, tls_certificate => "$folder/pem",
-	tls_key => "$folder/key", live_messages => 100000,
+	$tls->options, live_messages => 100000,
 	live_message_max => 70000 });
 
 my $ping = '{"type":"ping"}';
@@ -258,10 +248,10 @@ subtest 'compressed' => sub {
 };
 
 subtest 'under TLS' => sub {
-	plays($_, 'whole', tls => $tls)
+	plays($_, 'whole', tls => $tls->address)
 	    for grep { $_->[0] =~ /^(?:a text|two|65,536|as long|one byte|in
 		two|a\ ping\b|an\ unmasked\ t|a\ close)/x } @cases;
-	plays($_, 'whole', tls => $tls, deflate => 1)
+	plays($_, 'whole', tls => $tls->address, deflate => 1)
 	    for @deflated[1, 2, 7, 9];
 };
 
@@ -339,9 +329,9 @@ subtest 'compressed both ways' => sub {
 
 # We begin the closing; the client ends it, or does not.
 subtest 'who closes' => sub {
-	for my $tls (undef, $tls) {
-		my @more = defined $tls ? (tls => $tls) : ();
-		my $name = defined $tls ? 'under TLS' : 'in clear';
+	for my $at (undef, $tls->address) {
+		my @more = defined $at ? (tls => $at) : ();
+		my $name = defined $at ? 'under TLS' : 'in clear';
 		my $live = T::Live->connect($server, @more);
 
 		$live->say('x' x 70001);

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
 use Time::HiRes qw(time);
+use T::Certificate;
 use T::Client;
 use T::Http;
 use T::Server;
@@ -368,17 +369,8 @@ subtest 'who leaves is noticed' => sub {
 
 subtest 'over TLS' => sub {
 	my $folder = File::Temp->newdir(TMPDIR => 1);
-	my ($host, $port) = (T::Server::own_host());
-
-	chmod 0755, $folder;
-	$port = T::Server::free_port($host);
-	system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-		. " -nodes -days 2 -subj /CN=x -keyout $folder/key"
-		. " -out $folder/pem 2>$folder/words") == 0 or die 'openssl';
-	chmod 0644, "$folder/key";
-	my $tls = T::Server->start(workers => 1, set => {
-		tls_listen => "$host:$port", tls_key => "$folder/key",
-		tls_certificate => "$folder/pem" });
+	my $door = T::Certificate->new;
+	my $tls = T::Server->start(workers => 1, set => { $door->options });
 	my $client = T::Client->new($tls);
 	my $id = session($client);
 	my $curl = sub {
@@ -388,7 +380,7 @@ subtest 'over TLS' => sub {
 		return $pid if $pid;
 		open STDOUT, '>', "$folder/$out";
 		exec qw(setpriv --pdeathsig KILL curl -skN -m 100),
-		    "https://$host:$port$path";
+		    'https://' . $door->address . $path;
 	};
 	my @pids = map { $curl->(poll($id, 'wait=60'), "out$_") } 1 .. 3;
 

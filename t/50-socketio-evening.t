@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# A short evening (T::Evening), where the official client is there (see
-# t/50-socketio-client.t): tables and threads on two hosts, whose workers are
-# killed under them, and nobody at the table notices.
+# A short evening (T::Evening) of the official client: tables and threads on
+# two hosts, whose workers are killed under them, and nobody at the table
+# notices.
 #
 #	T_SECONDS=1800 T_KILL=60 t/run t/50-socketio-evening.t
 #	./bootstrap bench evening
@@ -14,14 +14,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use T::Evening;
+use T::Script;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, ($ENV{T_SOURCE} // "$FindBin::Bin/..") . '/build/bench';
 
-plan skip_all => 'the official client is not there'
-    if !$folder || system('node --version >/dev/null 2>&1') != 0;
-
-my $evening = T::Evening->new(node => $folder,
+my $evening = T::Evening->new(node => T::Script::client(),
 	seconds    => $ENV{T_SECONDS} // 20,
 	kill_every => $ENV{T_KILL} // 4,
 	pace       => $ENV{T_PACE} // 300);

@@ -13,14 +13,11 @@ use Test::More;
 use T::Client;
 use T::Command;
 use T::Run;
+use T::Script;
 use T::Server;
 use T::Wait;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, ($ENV{T_SOURCE} // "$FindBin::Bin/..") . '/build/bench';
-
-plan skip_all => 'the official client is not there'
-    if !$folder || system('node --version >/dev/null 2>&1') != 0;
+my $client = T::Script::client();
 
 my $text = T::Command::slurp(($ENV{T_SOURCE} // "$FindBin::Bin/..")
 	. '/docs/live.md');
@@ -41,7 +38,7 @@ my $pid = fork // die "fork: $!\n";
 if ($pid == 0) {
 	open STDOUT, '>', $out;
 	open STDERR, '>&', \*STDOUT;
-	$ENV{NODE_PATH} = "$folder/node_modules";
+	$ENV{NODE_PATH} = "$client/node_modules";
 	exec 'timeout', 120, 'node', $file, $server->url, $key, $id;
 }
 

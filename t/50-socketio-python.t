@@ -9,10 +9,10 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Open2 qw(open2);
 use Test::More;
 use T::Client;
 use T::Run;
+use T::Script;
 use T::Server;
 use T::Tabletop;
 use T::Wait;
@@ -22,7 +22,8 @@ plan skip_all => 'python-socketio is not there'
 	. ' 2>/dev/null') != 0;
 
 my $suite = T::Server->start(wait => 'readyz', workers => 2,
-	set => { socketio_conformance => 'on', engineio_close_wait => 200 });
+	set => { socketio_conformance => 'on', engineio_close_wait => 200,
+	engineio_ping_interval => 3000, engineio_ping_timeout => 5000 });
 my $table = T::Server->start(wait => 'readyz', workers => 2);
 my ($ann, $bert) = T::Tabletop::users($table, qw(Ann Bert));
 my $den = $ann->post('/api/tabletop/sessions', { name => 'Den' })->{json}{id};
@@ -31,29 +32,18 @@ T::Client::wait_for_workers($_) for $suite, $table;
 is($ann->post("/api/tabletop/sessions/$den/members", { userId =>
 	$bert->{id} })->{status}, 200, 'two may play');
 
-my $pid = open2(my $said, my $told, 'timeout', 200 * ($ENV{T_SLOW} || 1),
-	'/usr/bin/python3',
+T::Script::run(['/usr/bin/python3',
 	T::Run::source() . '/t/lib/clients/python_socketio.py',
-	$suite->url, $table->url, $ann->{cookie}, $bert->{cookie}, $den);
-while (<$said>) {
-	if (/^(not )?ok \d+ - (.*)/) {
-		ok(!$1, $2);
-	} elsif ($_ eq "kill\n") {
-		my @pids = $table->worker_pids;
+	$suite->url, $table->url, $ann->{cookie}, $bert->{cookie}, $den],
+	kill => sub {
+	my @pids = $table->worker_pids;
 
-		kill KILL => @pids;
-		wait_until {
-			my %now = map { $_ => 1 } $table->worker_pids;
+	kill KILL => @pids;
+	wait_until {
+		my %now = map { $_ => 1 } $table->worker_pids;
 
-			keys %now == 2 && !grep { $now{$_} } @pids;
-		} 20;
-		syswrite $told, "done\n";
-	} elsif (!/^1\.\./) {
-		chomp;
-		diag $_;
-	}
-}
-waitpid $pid, 0;
-is($?, 0, 'it came to its end');
+		keys %now == 2 && !grep { $now{$_} } @pids;
+	} 20;
+});
 
 done_testing;

@@ -14,14 +14,11 @@ use T::Client;
 use T::Command;
 use T::Live;
 use T::Run;
+use T::Script;
 use T::Server;
 use T::Wait;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, ($ENV{T_SOURCE} // "$FindBin::Bin/..") . '/build/bench';
-
-plan skip_all => 'the official client is not there'
-    if !$folder || system('node --version >/dev/null 2>&1') != 0;
+my $client = T::Script::client();
 
 my %options = (wait => 'readyz', workers => 2, socketio_recovery => 60000);
 
@@ -55,7 +52,7 @@ for my $transport (qw(websocket polling)) {
 			open STDOUT, '>', $out;
 			open STDERR, '>&', \*STDOUT;
 			exec 'timeout', 120, 'node',
-			    "$FindBin::Bin/node/recovery.js", $folder,
+			    T::Script::path('recovery.js'), $client,
 			    $one->url, $transport, T::Live::token_for($two),
 			    $id;
 		}

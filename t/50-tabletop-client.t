@@ -1,29 +1,24 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# Players with the official client, where it is there (see
-# t/50-socketio-client.t), and our module for tables, on two hosts with two
-# workers each, of which one is killed now and then.
+# Players with the official client, and our module for tables, on two hosts
+# with two workers each, of which one is killed now and then.
 
 use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
 use T::Client;
 use T::Db;
 use T::OwnRedis;
+use T::Script;
 use T::Server;
 use T::Tabletop;
 use T::Wait;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, ($ENV{T_SOURCE} // "$FindBin::Bin/..") . '/build/bench';
-
-plan skip_all => 'the official client is not there'
-    if !$folder || system('node --version >/dev/null 2>&1') != 0;
+my $client = T::Script::client();
 
 my ($db, $redis) = (T::Db->new, T::OwnRedis->start);
 my @hosts = map { T::Server->start(wait => 'readyz', workers => 2,
@@ -47,26 +42,10 @@ my $setting = JSON::PP->new->canonical->encode({ session => $id,
 	users => { map { $_ => { id => $users{$_}{id},
 		cookie => $users{$_}{cookie} } } keys %users } });
 my $victim = 0;
-my $node = open2(my $said, my $told, 'timeout', 240, 'node',
-	"$FindBin::Bin/node/tabletop.js", $folder, $setting);
+T::Script::node('tabletop.js', [$client, $setting], kill => sub {
+	my $host = $hosts[$victim % 2];
 
-while (<$said>) {
-	if (/^(not )?ok \d+ - (.*)/) {
-		ok(!$1, $2);
-	} elsif ($_ eq "kill\n") {
-		my $host = $hosts[$victim % 2];
-		my $pid = $host->worker_pid(1 + int($victim++ / 2) % 2);
-
-		kill KILL => $pid;
-		wait_until { !grep { $_ == $pid } $host->worker_pids };
-		wait_until { $host->worker_pids == 2 };
-		syswrite $told, "done\n";
-	} elsif (!/^1\.\./) {
-		chomp;
-		diag $_;
-	}
-}
-waitpid $node, 0;
-is($?, 0, 'it came to its end');
+	$host->lose_worker($host->worker_pid(1 + int($victim++ / 2) % 2));
+});
 
 done_testing;

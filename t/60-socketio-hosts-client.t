@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# The official client, where it is there, before two hosts that are each
+# The official client before two hosts that are each
 # other's peers, behind a balancer that sends each request to the next of
 # them; and hosts that die meanwhile.
 
@@ -9,18 +9,14 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Open2;
 use Test::More;
 use T::Balancer;
 use T::Db;
+use T::Script;
 use T::Server;
 use T::Wait;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, ($ENV{T_SOURCE} // "$FindBin::Bin/..") . '/build/bench';
-
-plan skip_all => 'the official client is not there'
-    if !$folder || system('node --version >/dev/null 2>&1') != 0;
+my $client = T::Script::client();
 
 my $db  = T::Db->new;
 my $own = T::Server::own_host();
@@ -40,30 +36,8 @@ my $ann = host(1);
 my $bob = host(2);
 my $balancer = T::Balancer->start($ann, $bob);
 
-# Runs it; what it asks for by a word is done.
-sub run {
-	my ($script, %acts) = @_;
-	my $pid = open2(my $said, my $to, 'timeout', 500, 'node',
-		"$FindBin::Bin/node/$script", $folder, $balancer->url);
-
-	while (<$said>) {
-		chomp;
-		if (/^(not )?ok \d+ - (.*)/) {
-			ok(!$1, $2);
-		} elsif ($acts{$_}) {
-			$acts{$_}->();
-			print $to "done\n";
-		} elsif (!/^1\.\./) {
-			diag $_;
-		}
-	}
-	waitpid $pid, 0;
-	is($?, 0, 'it came to its end');
-	return;
-}
-
 subtest 'whichever host gets it' => sub {
-	run('socketio.js');
+	T::Script::node('socketio.js', [$client, $balancer->url]);
 	for my $host ($ann, $bob) {
 		cmp_ok($host->count('engineio_sessions'), '>', 50,
 			'each had sessions');
@@ -75,7 +49,7 @@ subtest 'whichever host gets it' => sub {
 };
 
 subtest 'hosts that die' => sub {
-	run('hosts.js', kill => sub {
+	T::Script::node('hosts.js', [$client, $balancer->url], kill => sub {
 		kill KILL => (map { $_->{pid} } $ann->processes), $ann->pid;
 		$ann->kill9;
 	}, begin => sub {

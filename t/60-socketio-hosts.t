@@ -7,7 +7,6 @@
 
 use strict;
 use warnings;
-use File::Temp ();
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Select;
@@ -16,6 +15,7 @@ use MIME::Base64 qw(encode_base64url);
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
+use T::Certificate;
 use T::Db;
 use T::EngineIo;
 use T::Frame;
@@ -23,19 +23,11 @@ use T::Http;
 use T::Server;
 use T::Wait;
 
-my $folder = File::Temp->newdir(TMPDIR => 1);
-
-chmod 0755, $folder;
-system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-	. " -nodes -days 2 -subj /CN=test -keyout $folder/key"
-	. " -out $folder/pem 2>$folder/words") == 0
-    or die "no certificate can be made\n";
-chmod 0644, "$folder/key";
+my $tls = T::Certificate->new;
 
 my $db   = T::Db->new;
 my $own  = T::Server::own_host();
 my @at   = map { $own . ':' . T::Server::free_port($own) } 1 .. 4;
-my $tls  = $own . ':' . T::Server::free_port($own);
 my $unknown = '400 {"code":1,"message":"Session ID unknown"}';
 
 # Hosts 3 and 4 are none: who takes connections and says nothing, and one
@@ -60,8 +52,7 @@ sub host {
 }
 
 my $ann = host(1);
-my $bob = host(2, tls_listen => $tls, tls_certificate => "$folder/pem",
-	tls_key => "$folder/key");
+my $bob = host(2, $tls->options);
 
 # A session of the one, and the same as asked of the other.
 sub opened {
@@ -199,7 +190,8 @@ subtest 'two that wait, and one that leaves' => sub {
 subtest 'the change at the other host' => sub {
 	my %ways = ('in clear' => [], 'with much behind it' =>
 		[behind => frame(0x81, '2probe') . frame(0x89, 'x' x 100)],
-		'compressed' => [deflate => 1], 'under TLS' => [tls => $tls]);
+		'compressed' => [deflate => 1], 'under TLS' => [tls =>
+		$tls->address]);
 
 	for my $way (sort keys %ways) {
 		my ($home, $away) = opened();

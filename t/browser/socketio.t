@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 
-# Each family of clients in a real browser, with the official Socket.IO client
-# where it is there (see t/50-socketio-client.t): tables with our module, the
+# Each family of clients in a real browser, with the official Socket.IO client:
+# tables with our module, the
 # example page of threads, the picker over /live; workers are killed meanwhile.
 
 use strict;
@@ -16,15 +16,12 @@ use T::Command;
 use T::Pages;
 use T::Responder;
 use T::Run;
+use T::Script;
 use T::Server;
 use T::Tabletop;
 use T::Wait;
 
-my ($folder) = grep { defined && -d "$_/node_modules/socket.io-client" }
-    $ENV{T_NODE}, T::Run::source() . '/build/bench';
-
-plan skip_all => 'the official client is not there' if !$folder;
-
+my $folder = T::Script::client();
 my $client = T::Command::slurp("$folder/node_modules/socket.io-client/dist"
 	. '/socket.io.min.js') =~ s{^//# sourceMappingURL=.*$}{}mr;
 my $html = T::Command::slurp(T::Run::source() . '/t/browser/socketio.html');
@@ -47,14 +44,8 @@ T::Client::wait_for_workers($server);
 $server->db->query("UPDATE partyline.tenant SET responder_url = '"
 	. $responder->url('/words/10') . "' WHERE id = 1");
 
-# Every worker once.
 sub kill_workers {
-	for my $pid ($server->worker_pids) {
-		kill KILL => $pid;
-		wait_until { !(grep { $_ == $pid } $server->worker_pids)
-			&& $server->worker_pids == 2 } 20
-		    or fail('a worker is not replaced');
-	}
+	$server->lose_worker($_) for $server->worker_pids;
 	return;
 }
 

@@ -8,12 +8,12 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const fs = require('node:fs');
 const path = require('node:path');
 const readline = require('node:readline');
+const { official } = require('./tap.js');
 const [folder, plan_path] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
+const { io } = official(folder);
 const SessionMonitor = require(path.join(__dirname,
 	'../../src/web/clients/session_monitor.js'));
 const plan = JSON.parse(fs.readFileSync(plan_path));

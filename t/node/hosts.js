@@ -7,31 +7,11 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const assert = require('node:assert');
-const readline = require('node:readline');
+const { asks, numbers, official, run, test, until } = require('./tap.js');
 const [folder, address] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
-
-const slow = Number(process.env.T_SLOW || 1);
+const { io } = official(folder);
 const ways = [['polling'], ['websocket'], ['polling', 'websocket']];
-const lines = readline.createInterface({ input: process.stdin });
-
-const until = async (what, is) => {
-	for (const end = Date.now() + 30000 * slow; Date.now() < end;) {
-		if (is())
-			return;
-		await new Promise((done) => setTimeout(done, 5));
-	}
-	throw new Error(`not in time: ${what}`);
-};
-
-const asks = async (word) => {
-	const line = new Promise((done) => lines.once('line', done));
-
-	console.log(word);
-	assert.strictEqual(await line, 'done');
-};
 
 // One that says a number after the other, with bytes, and hears each come
 // back; after a break it goes on with the next.
@@ -68,53 +48,41 @@ const speaker = (transports) => {
 	return told;
 };
 
-const run = async () => {
-	const all = Array.from({ length: 12 }, (_, i) => speaker(ways[i % 3]));
-	const go_on = async (what) => {
-		const acks = all.map((one) => one.acks);
+const all = numbers(12).map((i) => speaker(ways[i % 3]));
 
-		await until(what, () => all.every((one, i) =>
-			one.acks >= acks[i] + 10 && one.heard > 0));
-	};
-	let number = 0;
-	const test = async (name, act) => {
-		let failure;
+const go_on = async (what) => {
+	const acks = all.map((one) => one.acks);
 
-		try {
-			await act();
-			assert.deepStrictEqual(all.flatMap((one) => one.faults),
-				[]);
-		} catch (error) {
-			failure = error;
-		}
-		console.log(`${failure ? 'not ok' : 'ok'} ${++number} - ${name}`);
-		if (failure)
-			console.log(String(failure.stack).replace(/^/gm, '# '));
-	};
-
-	await test('all are answered', async () => {
-		await go_on('first answers');
-		assert.deepStrictEqual(all.map((one) => one.breaks),
-			all.map(() => 0));
-	});
-	await test('a host is killed: all come back and go on', async () => {
-		await asks('kill');
-		await until('a break', () => all.some((one) => one.breaks > 0));
-		await go_on('answers of the other');
-	});
-	await test('it begins again: all go on', async () => {
-		await asks('begin');
-		await go_on('answers of both');
-	});
-	await test('a host is reloaded: all go on', async () => {
-		await asks('reload');
-		await go_on('answers');
-	});
-	console.log(`1..${number}`);
-	// What they still say leaves before the process does.
-	all.forEach((one) => one.socket.disconnect());
-	lines.close();
-	process.stdin.destroy();
+	await until(what, () => all.every((one, i) =>
+		one.acks >= acks[i] + 10 && one.heard > 0), 30000);
+	assert.deepStrictEqual(all.flatMap((one) => one.faults), []);
 };
 
-run();
+test('all are answered', async () => {
+	await go_on('first answers');
+	assert.deepStrictEqual(all.map((one) => one.breaks),
+		all.map(() => 0));
+});
+
+test('a host is killed: all come back and go on', async () => {
+	await asks('kill');
+	await until('a break', () => all.some((one) => one.breaks > 0));
+	await go_on('answers of the other');
+});
+
+test('it begins again: all go on', async () => {
+	await asks('begin');
+	await go_on('answers of both');
+});
+
+test('a host is reloaded: all go on', async () => {
+	await asks('reload');
+	await go_on('answers');
+});
+
+// What they still say leaves before the process does.
+run(async () => {
+	all.forEach((one) => one.socket.disconnect());
+	await until('all to have left', () => all.every((one) =>
+		one.socket.io.engine.readyState === 'closed'));
+});

@@ -8,10 +8,10 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const readline = require('node:readline');
+const { official } = require('./tap.js');
 const [folder, address, transport, token, session] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
+const { io } = official(folder);
 
 const print = (line) => process.stdout.write(`${line}\n`);
 const socket = io(`${address}/live`, { auth: { token },

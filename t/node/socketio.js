@@ -6,20 +6,16 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const assert = require('node:assert');
+const { numbers, official, run, slow, test } = require('./tap.js');
 const [folder, address] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
+const { io } = official(folder);
 
 const ways = {
 	polling: { transports: ['polling'] },
 	websocket: { transports: ['websocket'] },
 	upgrade: { transports: ['polling', 'websocket'] },
 };
-
-const slow = Number(process.env.T_SLOW || 1);
-const tests = [];
-const test = (name, act) => tests.push({ name, act });
 
 const connect = (way, nsp = '/', options = {}) => io(address + nsp, {
 	...ways[way], forceNew: true, reconnection: false,
@@ -33,8 +29,6 @@ const heard = (socket, name, ms = 10000 * slow) => new Promise((done, fail) => {
 		done(args);
 	});
 });
-
-const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 for (const way of Object.keys(ways)) {
 	test(`${way}: auth, namespaces, refusal`, async () => {
@@ -128,24 +122,5 @@ for (const way of Object.keys(ways)) {
 		sockets.forEach((socket) => socket.disconnect());
 	});
 }
-
-const run = async () => {
-	let number = 0;
-
-	for (const { name, act } of tests) {
-		let failure;
-
-		try {
-			await act();
-		} catch (error) {
-			failure = error;
-		}
-		console.log(`${failure ? 'not ok' : 'ok'} ${++number} - ${name}`);
-		if (failure)
-			console.log(String(failure.stack).replace(/^/gm, '# '));
-	}
-	console.log(`1..${number}`);
-	process.exit();
-};
 
 run();

@@ -8,35 +8,17 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const assert = require('node:assert');
 const path = require('node:path');
-const readline = require('node:readline');
 const { pathToFileURL } = require('node:url');
+const { asks, official, run, test, until } = require('./tap.js');
 const [folder, setting] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
+const { io } = official(folder);
 const { hosts, users, session, encounter } = JSON.parse(setting);
 
-const tests = [];
-const test = (name, act) => tests.push({ name, act });
-const lines = readline.createInterface({ input: process.stdin });
 const ways = { polling: ['polling'], websocket: ['websocket'],
 	'as the page': ['websocket', 'polling'] };
 let useTabletop;
-
-const until = async (what, is, ms = 30000) => {
-	for (const end = Date.now() + ms; Date.now() < end;) {
-		if (is())
-			return;
-		await new Promise((done) => setTimeout(done, 5));
-	}
-	throw new Error(`not in time: ${what}`);
-};
-
-const kill = async () => {
-	console.log('kill');
-	await new Promise((done) => lines.once('line', done));
-};
 
 // A table as a page has it; what it was told is written down.
 const sit = async (name, host, transports, id = session) => {
@@ -149,7 +131,7 @@ test('workers are killed, and nobody notices', async () => {
 		const before = has;
 
 		await until('talk', () => has > before + 8);
-		await kill();
+		await asks('kill');
 	}
 	const last = has;
 
@@ -182,25 +164,8 @@ test('workers are killed, and nobody notices', async () => {
 	tables.forEach((table) => table.close());
 });
 
-const run = async () => {
-	let number = 0;
-
-	({ useTabletop } = await import(pathToFileURL(path.join(__dirname,
-		'../../src/web/clients/tabletop.js')).href));
-	for (const { name, act } of tests) {
-		let failure;
-
-		try {
-			await act();
-		} catch (error) {
-			failure = error;
-		}
-		console.log(`${failure ? 'not ok' : 'ok'} ${++number} - ${name}`);
-		if (failure)
-			console.log(String(failure.stack).replace(/^/gm, '# '));
-	}
-	console.log(`1..${number}`);
-	process.exit();
-};
-
-run();
+import(pathToFileURL(path.join(__dirname,
+	'../../src/web/clients/tabletop.js')).href).then((module) => {
+	({ useTabletop } = module);
+	run();
+});

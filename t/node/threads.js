@@ -8,12 +8,11 @@
 
 'use strict';
 
-const { createRequire } = require('node:module');
 const assert = require('node:assert');
 const path = require('node:path');
-const readline = require('node:readline');
+const { asks, numbers, official, run, test, until } = require('./tap.js');
 const [folder, address, other] = process.argv.slice(2);
-const { io } = createRequire(`${folder}/`)('socket.io-client');
+const { io } = official(folder);
 const SessionMonitor = require(path.join(__dirname,
 	'../../src/web/clients/session_monitor.js'));
 
@@ -22,22 +21,10 @@ const ways = {
 	'websocket': ['websocket'],
 	'as the page': ['polling', 'websocket'],
 };
-const tests = [];
-const test = (name, act) => tests.push({ name, act });
-const lines = readline.createInterface({ input: process.stdin });
 
 const connect = (transports, at) => io(at, { transports, forceNew: true,
 	path: '/socket.io', reconnectionAttempts: 5, reconnectionDelay: 50,
 	timeout: 10000 });
-
-const until = async (what, is) => {
-	for (const end = Date.now() + 15000; Date.now() < end;) {
-		if (is())
-			return;
-		await new Promise((done) => setTimeout(done, 5));
-	}
-	throw new Error(`not in time: ${what}`);
-};
 
 const ask = async (thread_id, words, at = address) => {
 	const answer = await fetch(`${at}/havefun`, { method: 'POST',
@@ -49,7 +36,7 @@ const ask = async (thread_id, words, at = address) => {
 	return answer.text();
 };
 
-const numbers = (count) => Array.from({ length: count }, (_, i) => String(i));
+const words_of = (count) => numbers(count).map(String);
 
 // A page: what it was told, in order.
 const page = (thread_id, transports, options = {}, at = address) => {
@@ -72,7 +59,7 @@ for (const [way, transports] of Object.entries(ways)) {
 		const thread = `npm ${way}`;
 		const one = page(thread, transports);
 		const two = page(thread, transports);
-		const words = numbers(50);
+		const words = words_of(50);
 
 		for (const { told, monitor } of [one, two]) {
 			await until('registered', () =>
@@ -111,7 +98,7 @@ for (const [way, transports] of Object.entries(ways)) {
 test('a page whose worker is killed again and again', async () => {
 	const thread = 'npm killed';
 	const one = page(thread, ['polling', 'websocket']);
-	const words = numbers(300);
+	const words = words_of(300);
 
 	await until('registered', () =>
 		one.told.session_registered.length === 1);
@@ -121,8 +108,7 @@ test('a page whose worker is killed again and again', async () => {
 		const before = one.told.words.length;
 
 		await until('some', () => one.told.words.length > before + 20);
-		console.log('kill');
-		await new Promise((done) => lines.once('line', done));
+		await asks('kill');
 	}
 	await answered;
 	await until('all', () => one.told.words.includes('299') ||
@@ -135,7 +121,7 @@ test('a page whose worker is killed again and again', async () => {
 test('a page of another host, whose workers are killed', async () => {
 	const thread = 'npm hosts';
 	const one = page(thread, ['websocket', 'polling']);
-	const words = numbers(400);
+	const words = words_of(400);
 
 	await until('registered', () =>
 		one.told.session_registered.length === 1);
@@ -145,8 +131,7 @@ test('a page of another host, whose workers are killed', async () => {
 		const before = one.told.words.length;
 
 		await until('some', () => one.told.words.length > before + 20);
-		console.log('kill');
-		await new Promise((done) => lines.once('line', done));
+		await asks('kill');
 	}
 	await answered;
 	await until('all', () => one.told.words.length >= 400);
@@ -161,24 +146,5 @@ test('a page of another host, whose workers are killed', async () => {
 	assert.deepStrictEqual(two.told.words, ['x', 'y']);
 	two.socket.disconnect();
 });
-
-const run = async () => {
-	let number = 0;
-
-	for (const { name, act } of tests) {
-		let failure;
-
-		try {
-			await act();
-		} catch (error) {
-			failure = error;
-		}
-		console.log(`${failure ? 'not ok' : 'ok'} ${++number} - ${name}`);
-		if (failure)
-			console.log(String(failure.stack).replace(/^/gm, '# '));
-	}
-	console.log(`1..${number}`);
-	process.exit();
-};
 
 run();

@@ -366,6 +366,21 @@ sub worker_pid {
 	return $found && $found->{pid};
 }
 
+# Kills a worker, and waits until another one is in its place.
+sub lose_worker {
+	my ($self, $pid) = @_;
+	my $count = $self->worker_pids;
+
+	kill KILL => $pid;
+	return 1 if wait_until {
+		my @now = $self->worker_pids;
+
+		@now == $count && !grep { $_ == $pid } @now;
+	} 20;
+	$self->complain("worker $pid is not replaced");
+	return '';
+}
+
 # --- talking to it -----------------------------------------------------
 
 # An answer as T::Http gives it.
