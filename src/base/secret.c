@@ -5,12 +5,29 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/must.h"
 
-void
-secret_fill(void *at, size_t len)
+#define STOCK_SIZE 512
+#define OF_STOCK_MAX 32
+
+/*
+ * Asked of the kernel for many names at once. Each thread of each process has
+ * its own; what was given out is not in it any more.
+ */
+struct stock {
+	pid_t	 owner;		/* a copy made by fork is nobody's */
+	size_t	 left;
+	unsigned char at[STOCK_SIZE];
+};
+
+static _Thread_local struct stock stock;
+
+static void
+ask_kernel(void *at, size_t len)
 {
 	char *to = at;
 
@@ -23,6 +40,28 @@ secret_fill(void *at, size_t len)
 		to += n;
 		len -= (size_t)n;
 	}
+}
+
+static void
+take_of_stock(void *at, size_t len)
+{
+	if (stock.left < len || stock.owner != getpid()) {
+		ask_kernel(stock.at, STOCK_SIZE);
+		stock.left = STOCK_SIZE;
+		stock.owner = getpid();
+	}
+	stock.left -= len;
+	memcpy(at, stock.at + stock.left, len);
+	explicit_bzero(stock.at + stock.left, len);
+}
+
+void
+secret_fill(void *at, size_t len)
+{
+	if (len <= OF_STOCK_MAX)
+		take_of_stock(at, len);
+	else
+		ask_kernel(at, len);
 }
 
 void

@@ -4,6 +4,10 @@
  */
 #include "base/secret.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/must.h"
 #include "tap.h"
 
 static void
@@ -26,6 +30,31 @@ test_random(void)
 			kinds += seen[(unsigned char)first[j]]++ == 0;
 	}
 	is(kinds, 256);
+}
+
+static void
+test_fork(void)
+{
+	char before[16], ours[16], theirs[16];
+	int pipes[2];
+	pid_t pid;
+
+	test("a child's are others than its parent's");
+	secret_fill(before, sizeof before);
+	must(pipe(pipes) == 0);
+	pid = fork();
+	if (pid == 0) {
+		secret_fill(theirs, sizeof theirs);
+		_exit(write(pipes[1], theirs, sizeof theirs) !=
+		    sizeof theirs);
+	}
+	secret_fill(ours, sizeof ours);
+	is(read(pipes[0], theirs, sizeof theirs), sizeof theirs);
+	is(waitpid(pid, NULL, 0), pid);
+	ok(memcmp(ours, theirs, sizeof ours) != 0);
+	ok(memcmp(ours, before, sizeof ours) != 0);
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 static void
@@ -83,6 +112,7 @@ int
 main(void)
 {
 	test_random();
+	test_fork();
 	test_letters();
 	test_comparing();
 	return (done());
