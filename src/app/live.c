@@ -44,8 +44,7 @@ read_since(struct client *client, struct json_object *message,
 static void
 sign_out(struct client *client)
 {
-	mem_free(client->caller_texts);
-	client->caller_texts = NULL;
+	caller_give(&client->caller);
 }
 
 /* Counted as one of the caller's; false: it was closed. */
@@ -55,7 +54,7 @@ count_caller(struct client *client)
 	const struct service *service = client->live->service;
 
 	bound_end(&client->held, service->slot);
-	bound_client_become(ws_bound(client->ws), &client->caller);
+	bound_client_become(ws_bound(client->ws), client->caller);
 	if (bound_connection(ws_bound(client->ws), service->slot,
 	    service->conf, &client->held))
 		return (true);
@@ -83,7 +82,7 @@ on_auth(struct client *client, struct json_object *message)
 	if (!read_since(client, message, &cursor))
 		return;
 	sign_out(client);
-	client->caller_texts = caller_copy(&client->caller, caller);
+	client->caller = caller_keep(caller);
 	wait_for_due(client);
 	if (!count_caller(client))
 		return;
@@ -117,9 +116,9 @@ read_session(struct client *client, struct json_object *message)
 static bool
 is_signed_in(struct client *client)
 {
-	if (client->caller_texts == NULL)
+	if (client->caller == NULL)
 		live_complain(client, "Not authenticated", 0);
-	return (client->caller_texts != NULL);
+	return (client->caller != NULL);
 }
 
 /* With a code: a program may want to give one up. */
@@ -192,7 +191,7 @@ on_ping(struct client *client, struct json_object *given)
 
 	(void)given;
 	message_begin(&message, "pong");
-	if (client->caller_texts != NULL) {
+	if (client->caller != NULL) {
 		json_key(&message.json, "heads");
 		json_object_begin(&message.json);
 		follow_add_head(&client->lobby, &message);
@@ -242,7 +241,7 @@ on_page_focus(struct client *client, struct json_object *message)
 		    "bytes", 0);
 	else
 		presence_enter(client->live->presence, &client->presence,
-		    client->ws, &client->caller, page);
+		    client->ws, client->caller, page);
 }
 
 static const struct {
@@ -393,12 +392,12 @@ look_at(struct client *client, int64_t now_ms, int64_t now_s)
 		return;
 	if (tenant_by_id(service->tenants, ws_tenant(client->ws)->id) == NULL)
 		send_away(client, CLOSE_tenant_gone, 0);
-	else if (client->caller_texts == NULL) {
+	else if (client->caller == NULL) {
 		if (now_ms - client->since_ms >= service->conf->live_sign_in)
 			send_away(client, CLOSE_sign_in_timeout, 0);
-	} else if (client->caller.exp <= now_s)
+	} else if (client->caller->exp <= now_s)
 		send_away(client, CLOSE_token_expired, 0);
-	else if (who_is_revoked(service->who, &client->caller))
+	else if (who_is_revoked(service->who, client->caller))
 		send_away(client, CLOSE_revoked, 0);
 }
 
@@ -411,11 +410,11 @@ wait_for_due(struct client *client)
 
 	if (client->is_leaving)
 		return;
-	if (client->caller_texts == NULL)
+	if (client->caller == NULL)
 		ms = client->since_ms + service->conf->live_sign_in -
 		    clock_ms();
 	else
-		ms = client->caller.exp * 1000 - stamp_now();
+		ms = client->caller->exp * 1000 - stamp_now();
 	if (ms > WAIT_MOST_MS)
 		ms = WAIT_MOST_MS;
 	timer_set(loop_timers(service->loop), &client->due, ms > 1 ? ms : 1);

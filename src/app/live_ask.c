@@ -66,7 +66,7 @@ live_ask(struct client *client, enum operation operation, int64_t session,
 	op->json = json_in_share(message);
 	snprintf(number, sizeof number, "%" PRId64, session);
 	op->segments[op->segments_count++] = op_keep(op, text_of(number));
-	act_as(op, &client->caller);
+	act_as(op, client->caller);
 }
 
 void

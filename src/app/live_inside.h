@@ -44,8 +44,7 @@ struct client {
 	unsigned	 sessions_count;
 	struct presence_member presence;
 	struct live_ask	*asks;		/* that it waits for */
-	struct caller	 caller;
-	char		*caller_texts;	/* NULL: not signed in */
+	const struct caller *caller;	/* NULL: not signed in */
 	struct bound_held held;		/* as a connection of the caller */
 	struct timer	 due;		/* its time may be over */
 	int64_t		 since_ms;	/* when it came */

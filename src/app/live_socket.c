@@ -14,6 +14,12 @@
 #define WAIT_MOST_MS 60000	/* as the wall's clock may be set */
 #define LOOK_MS 250		/* with control's, less than a second */
 
+/* From where on he follows the lobby, with the epoch's own letters. */
+struct since {
+	struct cursor	 cursor;
+	char		 epoch[];
+};
+
 static void	wait_for_due(struct guest *guest);
 static void	on_due(struct guest *guest);
 
@@ -302,16 +308,22 @@ why_not(const struct live_sockets *sockets, struct socketio_socket *socket,
 	return (read_since(auth, cursor) ? NULL : SINCE_WORDS);
 }
 
-/* It is lent for the call alone. */
-static void
-keep_since(struct guest *guest, const struct cursor *cursor)
+/* It is lent for the call alone. NULL: there is none. */
+static struct since *
+keep_since(const struct cursor *cursor)
 {
-	guest->since = *cursor;
-	if (cursor->kind != CURSOR_PAIR)
-		return;
-	memcpy(guest->since_epoch, cursor->epoch.at, cursor->epoch.len);
-	guest->since.epoch = text_from(guest->since_epoch,
-	    cursor->epoch.len);
+	struct since *since;
+
+	if (cursor->kind == CURSOR_NONE)
+		return (NULL);
+	since = mem_alloc(sizeof *since + cursor->epoch.len);
+	since->cursor = *cursor;
+	if (cursor->kind == CURSOR_PAIR) {
+		memcpy(since->epoch, cursor->epoch.at, cursor->epoch.len);
+		since->cursor.epoch = text_from(since->epoch,
+		    cursor->epoch.len);
+	}
+	return (since);
 }
 
 static void
@@ -325,12 +337,12 @@ let_in(struct live_sockets *sockets, struct socketio_socket *socket,
 	guest->socket = socket;
 	guest->held = *held;
 	if (caller != NULL)
-		guest->caller_texts = caller_copy(&guest->caller, caller);
+		guest->caller = caller_keep(caller);
 	tie_init(&guest->lobby, guest, 0);
 	timer_init(&guest->due, on_due, guest);
 	wait_for_due(guest);
 	DL_APPEND(sockets->guests, guest);
-	keep_since(guest, cursor);
+	guest->since = keep_since(cursor);
 	socketio_set_application(socket, guest);
 	socketio_admit_as(socket, caller != NULL ? caller->id : TEXT(""));
 }
@@ -368,6 +380,17 @@ on_past(void *application, const struct socketio_past *past)
 }
 
 static void
+join_lobby(struct guest *guest)
+{
+	const struct cursor none = { .kind = CURSOR_NONE };
+	struct since *since = guest->since;
+
+	guest->since = NULL;
+	tie_join(&guest->lobby, since != NULL ? &since->cursor : &none, NULL);
+	mem_free(since);
+}
+
+static void
 on_admitted(void *application, bool is_recovered)
 {
 	struct guest *guest = object_cast(struct guest, GUEST_MAGIC,
@@ -375,7 +398,7 @@ on_admitted(void *application, bool is_recovered)
 	struct tie *tie, *next;
 
 	if (!is_recovered) {
-		tie_join(&guest->lobby, &guest->since, NULL);
+		join_lobby(guest);
 		return;
 	}
 	LL_FOREACH_SAFE(guest->sessions, tie, next)
@@ -433,7 +456,8 @@ on_close(void *application, enum socketio_end why)
 	tie_leave(&guest->lobby);
 	while (guest->sessions != NULL)
 		tie_end(guest->sessions);
-	mem_free(guest->caller_texts);
+	mem_free(guest->since);
+	caller_give(&guest->caller);
 	bound_end(&guest->held, service->slot);
 	timer_stop(loop_timers(service->loop), &guest->due);
 	DL_DELETE(guest->sockets->guests, guest);
@@ -452,12 +476,12 @@ look_at(struct guest *guest, int64_t now_s)
 
 	if (tenant == NULL)
 		guest_send_away(guest, "tenant_gone", "never");
-	else if (guest->caller_texts == NULL) {
+	else if (guest->caller == NULL) {
 		if (!tenant->public_read)
 			guest_send_away(guest, "token_required", "sign_in");
-	} else if (guest->caller.exp <= now_s)
+	} else if (guest->caller->exp <= now_s)
 		guest_send_away(guest, "token_expired", "sign_in");
-	else if (who_is_revoked(service->who, &guest->caller))
+	else if (who_is_revoked(service->who, guest->caller))
 		guest_send_away(guest, "revoked", "sign_in");
 }
 
@@ -467,9 +491,9 @@ wait_for_due(struct guest *guest)
 {
 	int64_t ms;
 
-	if (guest->caller_texts == NULL)
+	if (guest->caller == NULL)
 		return;
-	ms = guest->caller.exp * 1000 - stamp_now();
+	ms = guest->caller->exp * 1000 - stamp_now();
 	if (ms > WAIT_MOST_MS)
 		ms = WAIT_MOST_MS;
 	timer_set(loop_timers(service_of(guest)->loop), &guest->due,

@@ -23,6 +23,7 @@
 #include "plat/timer.h"
 
 struct owed;
+struct since;
 
 /* One stream that a guest follows: the lobby, or a session's. */
 struct tie {
@@ -46,13 +47,11 @@ struct guest {
 	struct tie	 lobby;
 	struct tie	*sessions;
 	unsigned	 sessions_count;
-	struct caller	 caller;
-	char		*caller_texts;	/* NULL: he has no token */
+	const struct caller *caller;	/* NULL: he has no token */
 	struct bound_held held;		/* as a connection of the caller */
 	struct timer	 due;		/* his token's time may be over */
 	bool		 is_leaving;	/* he was told to */
-	struct cursor	 since;		/* of the lobby, until he is in */
-	char		 since_epoch[RING_EPOCH_MAX];
+	struct since	*since;		/* of the lobby, until he is in */
 };
 
 struct live_sockets {

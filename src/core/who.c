@@ -13,11 +13,10 @@
 
 struct verdict {
 	unsigned char	 digest[DIGEST_SIZE];
-	struct caller	 caller;	/* texts behind the struct */
+	const struct caller *caller;
 	uint64_t	 news_seen;	/* is_revoked is as of then */
 	bool		 is_revoked;
 	UT_hash_handle	 hh;		/* oldest first */
-	char		 texts[];
 };
 
 /* Of a name or a token's id. */
@@ -43,23 +42,44 @@ struct who_book {
 #define KEY_SIZE_MAX (sizeof(int32_t) + 4 * TOKEN_NAME_MAX)
 _Static_assert(TOKEN_ID_MAX <= 4 * TOKEN_NAME_MAX, "ids fit into keys");
 
-char *
-caller_copy(struct caller *to, const struct caller *from)
+/* With texts of his own, and one who keeps him. */
+static struct caller *
+caller_make(const struct caller *from)
 {
 	const text given[] = { from->name, from->id, from->jti };
-	text *const kept[] = { &to->name, &to->id, &to->jti };
-	char *texts = mem_alloc(from->name.len + from->id.len +
-	    from->jti.len + 1);
-	size_t at = 0;
+	struct caller *made = mem_alloc(sizeof *made + from->name.len +
+	    from->id.len + from->jti.len);
+	text *const kept[] = { &made->name, &made->id, &made->jti };
+	char *texts = (char *)(made + 1);
 
-	*to = *from;
+	*made = *from;
+	made->keepers = 1;
 	for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
 		if (given[i].len > 0)
-			memcpy(texts + at, given[i].at, given[i].len);
-		*kept[i] = text_from(texts + at, given[i].len);
-		at += given[i].len;
+			memcpy(texts, given[i].at, given[i].len);
+		*kept[i] = text_from(texts, given[i].len);
+		texts += given[i].len;
 	}
-	return (texts);
+	return (made);
+}
+
+const struct caller *
+caller_keep(const struct caller *from)
+{
+	if (from->keepers == 0)
+		return (caller_make(from));
+	((struct caller *)from)->keepers++;
+	return (from);
+}
+
+void
+caller_give(const struct caller **given)
+{
+	struct caller *caller = (struct caller *)*given;
+
+	*given = NULL;
+	if (caller != NULL && --caller->keepers == 0)
+		mem_free(caller);
 }
 
 struct who_book *
@@ -77,6 +97,7 @@ static void
 verdict_forget(struct who_book *book, struct verdict *verdict)
 {
 	HASH_DEL(book->verdicts, verdict);
+	caller_give(&verdict->caller);
 	mem_free(verdict);
 	GAUGE_ADD(token_verdicts, -1);
 }
@@ -292,40 +313,38 @@ who_is_revoked(const struct who_book *book, const struct caller *caller)
 	    NULL);
 }
 
-static text
-put_text(char **at, text before, text t)
+static const struct caller *
+caller_of(const struct token *token)
 {
-	char *begin = *at;
+	struct caller caller = { .rank = token->rank, .name = token->name,
+	    .tenant = token->tenant, .jti = token->jti,
+	    .timestamp_ms = token->timestamp_ms, .iat = token->iat,
+	    .exp = token->exp };
+	const struct caller *made;
+	struct buf id;
 
-	memcpy(begin, before.at, before.len);
-	if (t.len > 0)
-		memcpy(begin + before.len, t.at, t.len);
-	*at = begin + before.len + t.len;
-	return (text_from(begin, before.len + t.len));
+	must(token->kid.len < sizeof caller.kid);
+	memcpy(caller.kid, token->kid.at, token->kid.len);
+	buf_init(&id, BUF_NO_LIMIT);
+	buf_add_string(&id, "admin:");
+	buf_add(&id, token->name);
+	caller.id = buf_text(&id);
+	made = caller_make(&caller);
+	buf_fini(&id);
+	return (made);
 }
 
 static struct verdict *
 verdict_remember(struct who_book *book,
     const unsigned char digest[DIGEST_SIZE], const struct token *token)
 {
-	text kind = TEXT("admin:");
-	struct verdict *verdict = mem_alloc(sizeof *verdict + kind.len +
-	    token->name.len + token->jti.len);
-	char *at = verdict->texts;
+	struct verdict *verdict = mem_alloc(sizeof *verdict);
 
 	if (HASH_COUNT(book->verdicts) >= book->verdicts_most)
 		verdict_forget(book, book->verdicts);
 	memcpy(verdict->digest, digest, DIGEST_SIZE);
-	verdict->caller = (struct caller){ .rank = token->rank,
-	    .tenant = token->tenant, .timestamp_ms = token->timestamp_ms,
-	    .iat = token->iat, .exp = token->exp };
-	must(token->kid.len < sizeof verdict->caller.kid);
-	memcpy(verdict->caller.kid, token->kid.at, token->kid.len);
-	verdict->caller.id = put_text(&at, kind, token->name);
-	verdict->caller.name = text_from(verdict->caller.id.at + kind.len,
-	    token->name.len);
-	verdict->caller.jti = put_text(&at, TEXT(""), token->jti);
-	verdict->is_revoked = who_is_revoked(book, &verdict->caller);
+	verdict->caller = caller_of(token);
+	verdict->is_revoked = who_is_revoked(book, verdict->caller);
 	verdict->news_seen = book->news;
 	HASH_ADD(hh, book->verdicts, digest, DIGEST_SIZE, verdict);
 	GAUGE_ADD(token_verdicts, 1);
@@ -360,12 +379,12 @@ verdict_find(struct who_book *book, text compact, int64_t now_s)
 	HASH_FIND(hh, book->verdicts, digest, sizeof digest, verdict);
 	if (verdict == NULL)
 		return (verdict_reach(book, digest, compact, now_s));
-	if (verdict->caller.exp <= now_s) {
+	if (verdict->caller->exp <= now_s) {
 		verdict_forget(book, verdict);
 		return (NULL);
 	}
 	if (verdict->news_seen != book->news) {
-		verdict->is_revoked = who_is_revoked(book, &verdict->caller);
+		verdict->is_revoked = who_is_revoked(book, verdict->caller);
 		verdict->news_seen = book->news;
 	}
 	return (verdict);
@@ -382,11 +401,11 @@ who_find_token(struct who_book *book, int32_t tenant, text compact,
 	if (compact.len <= TOKEN_MAX)
 		verdict = verdict_find(book, compact, now_s);
 	if (verdict == NULL || verdict->is_revoked ||
-	    verdict->caller.tenant != tenant) {
+	    verdict->caller->tenant != tenant) {
 		COUNT(tokens_refused);
 		return (ERR_invalid_token);
 	}
-	*caller_out = &verdict->caller;
+	*caller_out = verdict->caller;
 	return (ERR_none);
 }
 

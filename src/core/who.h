@@ -20,7 +20,7 @@
  *  3. Who is not believed learns no reason: a forged token, one that expired
  *     and one of another tenant look the same.
  *  4. A caller is good until the book is called next; who keeps him longer
- *     copies him (caller_copy).
+ *     takes a share of him (caller_keep).
  *
  *	book = who_book_create(4096);
  *	who_book_use_keys(book, keys, count);
@@ -47,10 +47,12 @@ struct caller {
 	int64_t		iat;
 	int64_t		exp;
 	char		kid[TOKEN_KEY_ID_MAX + 1];	/* who signed it */
+	unsigned	keepers;	/* 0: he is lent */
 };
 
-/* to, with texts of its own, which are what it returns: for mem_free. */
-char	*caller_copy(struct caller *to, const struct caller *from);
+/* A share of him, or of a copy where he is only lent. */
+const struct caller *caller_keep(const struct caller *from);
+void	caller_give(const struct caller **caller);
 
 struct who_book *who_book_create(unsigned verdicts_most);
 void	who_book_destroy(struct who_book **book);
