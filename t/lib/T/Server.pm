@@ -92,7 +92,7 @@ sub refused {
 
 sub prepare {
 	my ($class, %options) = @_;
-	my %own = map { $_ => delete $options{$_} }
+	my %own = map { $_ => delete $options{$_} } grep { exists $options{$_} }
 	    qw(conf env wait seconds quickstart args expect_exit command);
 	my %chosen = (%{ delete $options{set} // {} }, %options);
 	my ($name) = $0 =~ m{([^/]+?)(?:\.t)?\z};
@@ -103,7 +103,8 @@ sub prepare {
 		env         => $own{env}         // {},
 		args        => $own{args}        // [],
 		command     => $own{command},
-		expect_exit => $own{expect_exit} // 0,
+		expect_exit => exists $own{expect_exit} ?
+		    $own{expect_exit} : 0,
 		quickstart  => $own{quickstart},
 		conf        => $own{conf},
 	}, $class;
@@ -544,8 +545,7 @@ sub check_end {
 sub kill9 {
 	my ($self) = @_;
 
-	return if !$self->is_running;
-	kill 'KILL', $self->{pid};
+	kill 'KILL', $self->{pid} if $self->is_running;
 	wait_until { !$self->is_running } 10;
 	delete $self->{exit};
 	return;
