@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -161,7 +160,6 @@ sock_adopt_fd(struct socks *socks, int fd, const struct sock_acts *acts,
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	struct sock *sock = create(socks, acts, owner);
-	int on = 1;
 
 	event.data.ptr = sock;
 	if (epoll_ctl(socks->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -170,7 +168,6 @@ sock_adopt_fd(struct socks *socks, int fd, const struct sock_acts *acts,
 		return (NULL);
 	}
 	sock->fd = fd;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	bound_buffers(socks->rules, fd);
 	return (sock);
 }

@@ -176,6 +176,16 @@ engineio_create(struct engineio_set *set, const struct engineio_door *door,
 	return (engine);
 }
 
+void
+engineio_places_give(struct engineio *engine)
+{
+	if (engine->places == NULL)
+		return;
+	peer_places_give(engine->places, engine->set->ground);
+	mem_free(engine->places);
+	engine->places = NULL;
+}
+
 struct engineio *
 engineio_find(struct engineio_set *set, text sid,
     const struct engineio_door *door, int32_t tenant)
@@ -240,7 +250,7 @@ enqueue(struct engineio *engine, struct engineio_message *message)
 		    engine->size * sizeof *engine->queue);
 	}
 	engine->queue[engine->count++] = engineio_message_share(message);
-	engine->weight += weight;
+	engine->weight += (uint32_t)weight;
 	if (engineio_has_poll(engine))
 		engineio_mark(engine);
 }

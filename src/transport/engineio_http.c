@@ -142,7 +142,8 @@ begin_polling(struct wish *wish)
 	}
 	engine = engineio_create(wish->set, wish->door, wish->op->tenant,
 	    false);
-	engine->places = places;
+	engine->places = mem_alloc(sizeof places);
+	*engine->places = places;
 	buf_init(&words, BUF_NO_LIMIT);
 	first = engineio_packet_create(ENGINEIO_OPEN,
 	    engineio_handshake(engine, &words));
@@ -167,12 +168,11 @@ begin_websocket(struct wish *wish, const struct ws_handshake *handshake)
 	buf_init(&words, BUF_NO_LIMIT);
 	first = engineio_packet_create(ENGINEIO_OPEN,
 	    engineio_handshake(engine, &words));
-	engineio_give(engine, first);
-	engineio_message_give(&first);
-	buf_fini(&words);
 	tell_open(wish, engine);
 	engineio_switch_over(wish->set, wish->peer, wish->door, handshake,
-	    text_of(engine->sid), true);
+	    text_of(engine->sid), first);
+	engineio_message_give(&first);
+	buf_fini(&words);
 }
 
 static void
@@ -309,7 +309,7 @@ go_on(struct wish *wish)
 	} else if (wish->is_upgrade) {
 		if (read_upgrade(wish, &handshake))
 			engineio_switch_over(wish->set, wish->peer, wish->door,
-			    &handshake, wish->sid, false);
+			    &handshake, wish->sid, NULL);
 	} else if (engine->is_websocket || !is_of_polling(wish)) {
 		refuse(wish, ANSWER_BAD_REQUEST, TEXT_NONE);
 	} else

@@ -99,8 +99,8 @@ struct engineio_set {
 struct engineio {
 	unsigned	 magic;
 #define ENGINEIO_MAGIC 0x65696f34
-	enum engineio_state state;
-	enum engineio_end why;
+	enum engineio_state state : 8;
+	enum engineio_end why : 8;
 	bool		 is_marked;
 	bool		 is_told;	/* on_close was called */
 	bool		 awaits_pong;
@@ -108,6 +108,9 @@ struct engineio {
 	bool		 was_probed;	/* 2probe came on probe */
 	bool		 wants_room;	/* while it polls */
 	char		 sid[ENGINEIO_SID_SIZE];
+	uint32_t	 count;		/* in queue */
+	uint32_t	 size;
+	uint32_t	 weight;
 	struct engineio_set *set;
 	const struct engineio_door *door;
 	void		*application;
@@ -116,13 +119,10 @@ struct engineio {
 	struct engineio_wire *wire;	/* NULL: polling, or it is coming */
 	struct engineio_wire *probe;
 	struct engineio_message **queue;
-	unsigned	 count;
-	unsigned	 size;
-	size_t		 weight;
 	int64_t		 beat_ms;	/* when ping or pong is due */
 	struct timer	 beat;
 	struct timer	 change;	/* OPEN: upgrading; LEAVING: its end */
-	struct peer_places places;	/* while it polls */
+	struct peer_places *places;	/* NULL: not while it polls */
 	UT_hash_handle	 hh;
 	struct engineio	*prev, *next;	/* of those marked */
 };
@@ -142,7 +142,7 @@ struct engineio_wire {
 
 /* --- engineio.c -------------------------------------------------------- */
 
-/* Opened, with its handshake queued; the application is told by the caller. */
+/* Opened; the caller tells its client, and its application. */
 struct engineio	*engineio_create(struct engineio_set *set,
 		    const struct engineio_door *door, struct tenant *tenant,
 		    bool is_websocket);
@@ -151,6 +151,7 @@ struct engineio	*engineio_find(struct engineio_set *set, text sid,
 		    const struct engineio_door *door, int32_t tenant);
 void	engineio_state_set(struct engineio *engine,
 	    enum engineio_state state);
+void	engineio_places_give(struct engineio *engine);
 /* To be served at the turn's end. */
 void	engineio_mark(struct engineio *engine);
 /* Its deadlines, as they are now; false: it has just missed one. */
@@ -229,11 +230,14 @@ void	engineio_add_header(struct op *op, text name, text value);
 
 struct ws_handshake;
 
-/* 101, and a socket for the session of that name. */
+/*
+ * 101, and a socket for the session of that name. first: what it is told
+ * where it begins so, or NULL.
+ */
 void	engineio_switch_over(struct engineio_set *set, struct peer *peer,
 	    const struct engineio_door *door,
 	    const struct ws_handshake *handshake, text sid,
-	    bool is_handshake);
+	    struct engineio_message *first);
 /* The same after its host switched: what it said it on becomes ours. */
 void	engineio_switch_beyond(struct engineio_set *set, struct peer *peer,
 	    const struct engineio_door *door,

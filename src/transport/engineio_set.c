@@ -38,7 +38,7 @@ destroy(struct engineio *engine)
 	must(engine->wire == NULL && engine->probe == NULL &&
 	    !engineio_has_poll(engine));
 	engineio_queue_shed(engine);
-	peer_places_give(&engine->places, engine->set->ground);
+	engineio_places_give(engine);
 	tenant_give(&engine->tenant);
 	object_free(&engine);
 }

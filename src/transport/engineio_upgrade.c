@@ -20,7 +20,7 @@ struct coming {
 	struct engineio_place place;	/* of the session */
 	h2o_socket_t	*beyond;	/* to its host; NULL: this one */
 	char		 sid[ENGINEIO_SID_SIZE];
-	bool		 is_handshake;
+	struct engineio_message *first;	/* of a session that begins so */
 	bool		 deflates;
 };
 
@@ -31,11 +31,12 @@ end_coming(struct coming *coming)
 	    text_of(coming->sid), coming->door, coming->tenant);
 
 	/* One that was begun for a socket which never came. */
-	if (coming->is_handshake && engine != NULL && engine->wire == NULL)
+	if (coming->first != NULL && engine != NULL && engine->wire == NULL)
 		engineio_break(engine, ENGINEIO_TRANSPORT_CLOSE,
 		    ENGINEIO_CLOSE);
 	if (coming->beyond != NULL)
 		h2o_socket_close(coming->beyond);
+	engineio_message_give(&coming->first);
 	mem_free(coming);
 }
 
@@ -126,6 +127,7 @@ share_101(const struct op *op, h2o_req_t *req)
 		    origin.len);
 }
 
+/* What is said first leaves in one write with the 101. */
 static void
 switch_over(struct coming *given, const struct ws_handshake *handshake,
     text sid)
@@ -133,6 +135,8 @@ switch_over(struct coming *given, const struct ws_handshake *handshake,
 	struct coming *coming = mem_alloc(sizeof *coming);
 	struct op *op = given->peer->op;
 	h2o_req_t *req = given->peer->req;
+	const struct bytes *frame;
+	h2o_iovec_t said;
 
 	*coming = *given;
 	coming->tenant = op->tenant->id;
@@ -143,16 +147,22 @@ switch_over(struct coming *given, const struct ws_handshake *handshake,
 	ws_handshake_answer(req, handshake);
 	share_101(op, req);
 	op_switch(op);
-	h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
+	if (coming->first == NULL) {
+		h2o_http1_upgrade(req, NULL, 0, on_upgraded, coming);
+		return;
+	}
+	frame = engineio_message_frame(coming->first, false, 0);
+	said = h2o_iovec_init(frame->at, frame->len);
+	h2o_http1_upgrade(req, &said, 1, on_upgraded, coming);
 }
 
 void
 engineio_switch_over(struct engineio_set *set, struct peer *peer,
     const struct engineio_door *door, const struct ws_handshake *handshake,
-    text sid, bool is_handshake)
+    text sid, struct engineio_message *first)
 {
 	struct coming coming = { .set = set, .peer = peer, .door = door,
-	    .is_handshake = is_handshake };
+	    .first = first != NULL ? engineio_message_share(first) : NULL };
 
 	switch_over(&coming, handshake, sid);
 }
@@ -187,5 +197,5 @@ engineio_switch(struct engineio_set *set, struct peer *peer,
 		return;
 	}
 	end_hold(peer);
-	engineio_switch_over(set, peer, door, handshake, sid, false);
+	engineio_switch_over(set, peer, door, handshake, sid, NULL);
 }

@@ -133,7 +133,7 @@ upgrade(struct engineio_wire *wire)
 	engine->was_probed = false;
 	engine->wire = wire;
 	engine->is_websocket = true;
-	peer_places_give(&engine->places, wire->set->ground);
+	engineio_places_give(engine);
 	flush_queue(engine);
 }
 

@@ -180,6 +180,18 @@ socketio_refuse(struct socketio_socket *socket, text message, text data)
 	end_socket(socket, SOCKETIO_SERVER_LEFT);
 }
 
+static void
+await_no_connect(struct socketio_client *client)
+{
+	const struct service *service = client->socketio->setup.service;
+
+	if (client->connect == NULL)
+		return;
+	timer_stop(loop_timers(service->loop), client->connect);
+	mem_free(client->connect);
+	client->connect = NULL;
+}
+
 void
 socketio_admit(struct socketio_socket *socket)
 {
@@ -188,8 +200,7 @@ socketio_admit(struct socketio_socket *socket)
 
 	if (socket->state != SOCKETIO_WAITING)
 		return;
-	timer_stop(loop_timers(socketio->setup.service->loop),
-	    &socket->client->connect);
+	await_no_connect(socket->client);
 	socket->state = SOCKETIO_JOINED;
 	HASH_ADD(hh, socketio->sockets, sid, SOCKETIO_SID_LEN, socket);
 	feed_want(socketio->setup.service->feed, socket->tenant, true);
@@ -343,29 +354,40 @@ may_come(void *context, const struct engineio_facts *facts,
 	    tenant_trusts_page(op->tenant, op->origin, op->host));
 }
 
-/* Copies: they are lent for a call, and asked for at each CONNECT. */
-static void
-keep_facts(struct socketio_client *client,
+/* With copies of what is lent for a call, and asked for at each CONNECT. */
+static struct socketio_client *
+create_client(const struct socketio *socketio,
     const struct engineio_facts *facts)
 {
-	const text cookie_name = client->socketio->setup.cookie;
+	const text cookie_name = socketio->setup.cookie;
 	const text from[] = { facts->op->client_address, facts->op->query,
 	    cookie_name.at != NULL ? engineio_cookie(facts, cookie_name) :
 	    TEXT_NONE };
-	text *const to[] = { &client->address, &client->query,
-	    &client->cookie };
-	size_t at = 0;
+	struct socketio_client *client = object_create_sized(sizeof *client +
+	    from[0].len + from[1].len + from[2].len, SOCKETIO_CLIENT_MAGIC);
+	char *at = client->facts;
 
-	client->facts = mem_alloc(from[0].len + from[1].len + from[2].len +
-	    1);
+	client->address_len = (uint32_t)from[0].len;
+	client->query_len = (uint32_t)from[1].len;
+	client->cookie_len = (uint32_t)from[2].len;
+	client->has_cookie = from[2].at != NULL;
 	for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
-		if (from[i].at == NULL)
-			continue;
 		if (from[i].len > 0)
-			memcpy(client->facts + at, from[i].at, from[i].len);
-		*to[i] = text_from(client->facts + at, from[i].len);
+			memcpy(at, from[i].at, from[i].len);
 		at += from[i].len;
 	}
+	return (client);
+}
+
+static void
+await_connect(struct socketio_client *client)
+{
+	const struct service *service = client->socketio->setup.service;
+
+	client->connect = mem_alloc(sizeof *client->connect);
+	timer_init(client->connect, on_connect_timeout, client);
+	timer_set(loop_timers(service->loop), client->connect,
+	    service->conf->socketio_connect_timeout);
 }
 
 static void *
@@ -374,8 +396,7 @@ on_open(struct engineio *engine, void *context,
 {
 	struct socketio *socketio = object_cast(struct socketio,
 	    SOCKETIO_MAGIC, context);
-	struct socketio_client *client = object_create(struct socketio_client,
-	    SOCKETIO_CLIENT_MAGIC);
+	struct socketio_client *client = create_client(socketio, facts);
 	const struct service *service = socketio->setup.service;
 
 	client->socketio = socketio;
@@ -383,12 +404,9 @@ on_open(struct engineio *engine, void *context,
 	client->tenant = engineio_tenant(engine)->id;
 	client->is_websocket = facts->is_websocket;
 	client->minute_ms = loop_now_ms(service->loop);
-	keep_facts(client, facts);
 	bound_client_set(&client->bound, engineio_tenant(engine),
-	    client->address, NULL);
-	timer_init(&client->connect, on_connect_timeout, client);
-	timer_set(loop_timers(service->loop), &client->connect,
-	    service->conf->socketio_connect_timeout);
+	    facts->op->client_address, NULL);
+	await_connect(client);
 	return (client);
 }
 
@@ -409,7 +427,7 @@ is_within_rate(struct socketio_client *client)
 		return (true);
 	COUNT(socketio_floods);
 	log_info("a Socket.IO client says too much",
-	    F("address", client->address));
+	    F("address", socketio_client_address(client)));
 	close_client(client, ENGINEIO_FORCED_CLOSE);
 	return (false);
 }
@@ -463,10 +481,8 @@ on_close(void *application, enum engineio_end why)
 	client->is_closing = true;
 	while (client->sockets != NULL)
 		end_socket(client->sockets, end_of(why));
-	timer_stop(loop_timers(client->socketio->setup.service->loop),
-	    &client->connect);
+	await_no_connect(client);
 	socketio_reader_fini(&client->reader);
-	mem_free(client->facts);
 	object_free(&client);
 }
 

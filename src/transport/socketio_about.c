@@ -59,21 +59,36 @@ socketio_tenant(const struct socketio_socket *socket)
 }
 
 text
+socketio_client_address(const struct socketio_client *client)
+{
+	return (text_from(client->facts, client->address_len));
+}
+
+text
 socketio_address(const struct socketio_socket *socket)
 {
-	return (socket->client != NULL ? socket->client->address : TEXT_NONE);
+	return (socket->client != NULL ?
+	    socketio_client_address(socket->client) : TEXT_NONE);
 }
 
 text
 socketio_query(const struct socketio_socket *socket)
 {
-	return (socket->client != NULL ? socket->client->query : TEXT_NONE);
+	const struct socketio_client *client = socket->client;
+
+	return (client != NULL ? text_from(client->facts +
+	    client->address_len, client->query_len) : TEXT_NONE);
 }
 
 text
 socketio_cookie(const struct socketio_socket *socket)
 {
-	return (socket->client != NULL ? socket->client->cookie : TEXT_NONE);
+	const struct socketio_client *client = socket->client;
+
+	if (client == NULL || !client->has_cookie)
+		return (TEXT_NONE);
+	return (text_from(client->facts + client->address_len +
+	    client->query_len, client->cookie_len));
 }
 
 bool

@@ -153,15 +153,17 @@ struct socketio_client {
 	struct engineio	*engine;
 	struct socketio_socket *sockets;
 	struct socketio_reader reader;
-	struct timer	 connect;	/* nobody came in by then */
+	struct timer	*connect;	/* NULL: somebody came in in time */
 	int32_t		 tenant;
 	bool		 is_websocket;
 	bool		 is_closing;
+	bool		 has_cookie;	/* if only an empty one */
 	unsigned	 messages;	/* since minute_ms */
 	int64_t		 minute_ms;
 	struct bound_client bound;
-	text		 address, query, cookie;	/* of facts */
-	char		*facts;
+	/* What its first request said, one behind the other. */
+	uint32_t	 address_len, query_len, cookie_len;
+	char		 facts[];
 };
 
 struct socketio {
@@ -181,6 +183,9 @@ struct socketio {
 	uint64_t	 said;
 	struct socketio_puzzle *puzzles;	/* of what comes in pieces */
 };
+
+/* socketio_about.c */
+text	socketio_client_address(const struct socketio_client *client);
 
 /* socketio.c */
 void	socketio_parts_make(struct socketio_writer *writer,
