@@ -14,21 +14,15 @@ use Test::More;
 use Time::HiRes qw(time);
 use T::Client;
 use T::Command;
+use T::Hosts;
 use T::Live;
-use T::Server;
 use T::Wait;
 
 my $json = JSON::PP->new->utf8->canonical;
-my %options = (wait => 'readyz', workers => 2, login_failures => 300,
+my ($one, $two) = T::Hosts::pair(workers => 2, login_failures => 300,
 	live_sign_in => '700ms');
-
-# The second host has no Redis.
-my $one = T::Server->start(%options);
-my $db  = $one->db;
-my $two = T::Server->start(%options, set => { database_url => $db->url,
-	redis_url => undef });
-$two->{db} = $db;
-my @places = map { my $host = $_; map { [$host, $_] } 1, 2 } $one, $two;
+my $db = $one->db;
+my @places = T::Hosts::places($one, $two);
 my $admin = T::Client->new($one);
 
 sub command {

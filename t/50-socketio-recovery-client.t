@@ -12,15 +12,15 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use T::Client;
 use T::Command;
+use T::Hosts;
 use T::Live;
 use T::Run;
 use T::Script;
-use T::Server;
 use T::Wait;
 
 my $client = T::Script::client();
 
-my %options = (wait => 'readyz', workers => 2, socketio_recovery => 60000);
+my %options = (workers => 2, socketio_recovery => 60000);
 
 # So many events more, whoever is killed.
 sub emit {
@@ -38,11 +38,7 @@ sub emit {
 
 for my $transport (qw(websocket polling)) {
 	subtest $transport => sub {
-		my $one = T::Server->start(%options, expect_exit => undef);
-		my $two = T::Server->start(%options, set => {
-			database_url => $one->db->url, redis_url => undef });
-
-		$two->{db} = $one->db;
+		my ($one, $two) = T::Hosts::pair(%options);
 		my $id  = T::Client->new($two)->post('/api/sessions')
 		    ->{json}{id};
 		my $out = T::Run::folder() . "/recovery-$$-$transport.out";

@@ -10,19 +10,15 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use T::Server;
+use T::Hosts;
 use T::SocketIo;
 use T::Tabletop;
 use T::Wait;
 
-my %options = (wait => 'readyz', workers => 2, socketio_recovery => 60000,
+my ($one, $two) = T::Hosts::pair(workers => 2, socketio_recovery => 60000,
 	tabletop_edits => 1000, tabletop_messages => 1000);
-my $one = T::Server->start(%options);
-my $db  = $one->db;
-my $two = T::Server->start(%options, set => { database_url => $db->url,
-	redis_url => undef });
-$two->{db} = $db;
-my @places = map { my $host = $_; map { [$host, $_] } 1, 2 } $one, $two;
+my $db = $one->db;
+my @places = T::Hosts::places($one, $two);
 my ($ann, $bert) = T::Tabletop::users($one, qw(Ann Bert));
 my %join = (OWNER => 'join-session', CODE => 'joinSession',
 	NEW => 'gameSession:join');

@@ -247,13 +247,7 @@ write_pong(const struct threads_session *session, struct json_out *json)
 	json_key(json, "pong");
 	json_bool(json, true);
 	threads_write_now(json, "timestamp");
-	json_key(json, "session_id");
-	json_text(json, socketio_sid(session->socket));
-	json_key(json, "thread_id");
-	if (session->thread == NULL)
-		json_nothing(json);
-	else
-		json_text_of(json, session->thread);
+	threads_write_names(session, json);
 	json_key(json, "transport");
 	json_text_of(json, socketio_began_by_websocket(session->socket) ?
 	    "websocket" : "polling");

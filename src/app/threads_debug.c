@@ -241,13 +241,7 @@ send_status(struct threads_session *session, int64_t count)
 
 	socketio_event(session->socket, TEXT("debug_status"), &writer);
 	json_object_begin(json);
-	json_key(json, "session_id");
-	json_text(json, socketio_sid(session->socket));
-	json_key(json, "thread_id");
-	if (session->thread == NULL)
-		json_nothing(json);
-	else
-		json_text_of(json, session->thread);
+	threads_write_names(session, json);
 	json_key(json, "session_count");
 	json_int(json, count);
 	json_key(json, "thread_counts");

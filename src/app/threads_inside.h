@@ -159,6 +159,9 @@ threads_stream(const struct threads_thread *thread)
 void	threads_write_record(const struct threads_session *session,
 	    struct json_out *json);
 void	threads_write_now(struct json_out *json, const char *key);
+/* Of its socket and of its thread, if it has one. */
+void	threads_write_names(const struct threads_session *session,
+	    struct json_out *json);
 
 /* threads_others.c */
 struct threads_answer {

@@ -42,6 +42,19 @@ threads_write_now(struct json_out *json, const char *key)
 	write_moment(json, key, stamp_now());
 }
 
+void
+threads_write_names(const struct threads_session *session,
+    struct json_out *json)
+{
+	json_key(json, "session_id");
+	json_text(json, socketio_sid(session->socket));
+	json_key(json, "thread_id");
+	if (session->thread == NULL)
+		json_nothing(json);
+	else
+		json_text_of(json, session->thread);
+}
+
 static void
 write_moments(const struct threads_session *session, struct json_out *json)
 {
