@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/must.h"
 
 struct reader {
@@ -384,14 +385,36 @@ json_in_raw(text t, text name, text *out)
 	return (is_there);
 }
 
-struct json_object *
-json_in_read(text t)
+/*
+ * json-c takes U+1D800 and others that a pair of surrogates spells for half a
+ * pair themselves, so it is given the signs.
+ */
+static text
+write_pairs(text t, struct buf *out)
+{
+	struct reader reader = { .at = t.at, .end = t.at + t.len };
+	const char *from = t.at, *begin;
+	char bytes[4];
+
+	while ((begin = memchr(reader.at, '\\', (size_t)(reader.end -
+	    reader.at))) != NULL) {
+		reader.at = begin;
+		if (next_spelled(&reader, bytes) != sizeof bytes)
+			continue;
+		buf_add(out, text_from(from, (size_t)(begin - from)));
+		buf_add(out, text_from(bytes, sizeof bytes));
+		from = reader.at;
+	}
+	buf_add(out, text_from(from, (size_t)(reader.end - from)));
+	return (buf_text(out));
+}
+
+static struct json_object *
+parse(text t)
 {
 	struct json_tokener *tokener;
 	struct json_object *value;
 
-	if (!json_in_is_valid(t))
-		return (NULL);
 	/* One level more: json-c counts the scalars in the deepest as one. */
 	tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
 	must(tokener != NULL);
@@ -401,6 +424,22 @@ json_in_read(text t)
 	if (json_tokener_get_error(tokener) == json_tokener_continue)
 		value = json_tokener_parse_ex(tokener, "", 1);
 	json_tokener_free(tokener);
+	return (value);
+}
+
+struct json_object *
+json_in_read(text t)
+{
+	struct json_object *value;
+	struct buf written;
+
+	if (!json_in_is_valid(t))
+		return (NULL);
+	if (memmem(t.at, t.len, "\\u", 2) == NULL)
+		return (parse(t));
+	buf_init(&written, BUF_NO_LIMIT);
+	value = parse(write_pairs(t, &written));
+	buf_fini(&written);
 	return (value);
 }
 

@@ -42,10 +42,34 @@ raw(const char *string, const char *name)
 	    TEXT("none"));
 }
 
+/* Behind a backslash that is escaped itself, and before an escaped letter. */
+static bool
+reads_pair(uint32_t point)
+{
+	const char wanted[] = { '\\', (char)(0xf0 | point >> 18),
+	    (char)(0x80 | (point >> 12 & 63)),
+	    (char)(0x80 | (point >> 6 & 63)), (char)(0x80 | (point & 63)),
+	    'A' };
+	char written[48];
+	struct json_object *value;
+	text found;
+	bool is_read;
+
+	snprintf(written, sizeof written,
+	    "{\"a\":\"\\\\\\u%04x\\u%04X\\u0041\"}",
+	    0xd800 + ((point - 0x10000) >> 10), 0xdc00 + (point & 0x3ff));
+	value = json_in_read(text_of(written));
+	is_read = json_in_text(value, "a", &found) &&
+	    text_is(found, text_from(wanted, sizeof wanted));
+	json_in_free(&value);
+	return (is_read);
+}
+
 int
 main(void)
 {
 	struct json_object *value;
+	unsigned bad = 0;
 	int64_t number = 0;
 	size_t count = 0;
 	bool is_true = false;
@@ -173,6 +197,11 @@ main(void)
 	is_text(raw("{\"\\u20ac\":1}", "\xe2\x82\xac"), "1");
 	is_text(raw("{\"\\b\\f\\r\\t\\\"\\\\\":1}", "\b\f\r\t\"\\"), "1");
 	is_text(raw("{\"\":1}", ""), "1");
+
+	test("what a pair of surrogates spells is that sign");
+	for (uint32_t point = 0x10000; point <= 0x10ffff; point += 0x155)
+		bad += !reads_pair(point);
+	is(bad, 0);
 
 	return (done());
 }
