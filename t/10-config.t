@@ -170,6 +170,19 @@ subtest 'what is wrong is told, all of it at once' => sub {
 		'peers=1=10.0.0.1:5 2=[fd00::1]:6 3=10.0.0.3:7', '--set',
 		'trusted_proxies=10.0.0.1 fd00::/8')->{exit}, 0,
 		'peers, and oneself among them');
+	for my $path ('foo', '/foo', 'foo/', '//x/', '/x//y/', '/a b/', '/%41/',
+		"/\xc3\xa9/", '/a?b/') {
+		is_refused(['config', 'check', '--set',
+			"socketio_path=$path"], qr{: socketio_path: is no },
+			"Socket.IO at $path");
+	}
+	for my $path ('/api/', '/api/live/', '/engine.io/', '/t/') {
+		is_refused(['config', 'check', '--set',
+			"socketio_path=$path"], qr/has other things; allowed:/,
+			"Socket.IO at $path");
+	}
+	is(partyline('config', 'check', '--set', "socketio_path=$_")->{exit}, 0,
+		"Socket.IO at $_") for '/x/', '/our/own-sockets_1.0~/';
 	is_refused(
 		['config', 'check', '--set', "redis_url=rediss://:$secret\@h"],
 		qr/run a tunnel/, 'Redis over TLS');

@@ -277,6 +277,79 @@ subtest 'workers are killed' => sub {
 	}
 };
 
+subtest 'another tenant' => sub {
+	command(qw(tenant add den));
+	my @den = (tenant => 'den');
+
+	for my $place (@places) {
+		my $client = T::Client->new($place->[0], @den,
+			worker => $place->[1]);
+
+		ok((wait_until { $client->get('/api/sessions')->{status} ==
+			200 } 20), 'it is known');
+	}
+	my $token = T::Live::token_for($one, @den);
+	my $host  = T::Client->new($one, @den);
+	my $id    = $host->post('/api/sessions')->{json}{id};
+
+	is_deeply(T::LiveSocket->refused($one, token => $token),
+		{ message => 'Invalid or expired token' },
+		'its tokens are no good here');
+	is_deeply(T::LiveSocket->refused($one, path => '/t/den/socket.io/'),
+		{ message => 'Invalid or expired token' }, 'nor ours there');
+	for my $by (@T::SocketIo::by) {
+		my $theirs = T::LiveSocket->enter($two, by => $by,
+			token => $token, path => '/t/den/socket.io/');
+		my $ours = T::LiveSocket->enter($two, by => $by);
+
+		ok($theirs->follow($id)->{success}, "$by: followed there");
+		$ours->follow($id);
+		my $last = emit($id, 3, $host);
+		ok($theirs->reaches("session:$id", $last), 'and heard');
+		my $own = session();
+		$ours->follow($own, since => 0);
+		ok($ours->reaches("session:$own", emit($own, 1)), 'as ours');
+		is(scalar(grep { $_->[0] eq 'custom.n' &&
+			$_->[1] =~ /"stream":"session:$id"/ }
+			@{ $ours->{heard} }), 0, 'of theirs we hear nothing');
+		$_->leave for $theirs, $ours;
+	}
+};
+
+subtest 'a worker that leaves' => sub {
+	my $id     = session();
+	my $stream = "session:$id";
+	my @guests = map { T::LiveSocket->enter($one, worker => 1,
+		by => $_) } @T::SocketIo::by;
+	my $epoch = (map { $_->follow($id)->{epoch} } @guests)[0];
+	my $last  = emit($id, 2);
+
+	ok($_->reaches($stream, $last), 'it is there') for @guests;
+	my $reloads = $one->count('reloads');
+	$one->hup;
+	for my $by (@T::SocketIo::by) {
+		my $guest = shift @guests;
+
+		$guest->wait_for(sub { $guest->{client}{ended} }, 30);
+		ok($guest->{client}{ended}, "$by: it has to come back");
+		my $at = 0 + ($guest->numbers($stream))[-1];
+		my ($back, $told);
+		emit($id, 2);
+		# At first it may meet the one that leaves.
+		ok((wait_until {
+			$back = eval { T::LiveSocket->enter($one, by => $by) };
+			$told = $back && $back->follow($id,
+				since => pair($epoch, $at));
+		} 20), 'and is let in');
+		ok($told->{recovered}, 'where it was');
+		emit($id, 1);
+		has_all($back, $stream, $at, 'exactly what was missed');
+		$back->leave;
+	}
+	ok((wait_until { $one->count('reloads') > $reloads
+		&& $one->count('draining') == 0 } 30), 'it has left');
+};
+
 # Each is told why, and is out within a second or so; others stay.
 sub are_out_soon {
 	my ($name, $wanted, $make, $change) = @_;

@@ -218,6 +218,39 @@ check_peers(struct check *check)
 	buf_fini(&why);
 }
 
+/* What stands there in an address, as it is. */
+static bool
+is_of_path(char c)
+{
+	return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || (c != '\0' &&
+	    strchr("/-._~", c) != NULL));
+}
+
+static void
+check_path(struct check *check)
+{
+	static const char *const ours[] = { "/api/", "/clients/",
+	    "/conversation/", "/debug/", "/docs/", "/engine.io/",
+	    "/havefun/", "/t/" };
+	const char *path = check->conf->socketio_path;
+	size_t len = strlen(path);
+	bool is_good = path[0] == '/' && path[len - 1] == '/' &&
+	    strstr(path, "//") == NULL;
+
+	for (size_t i = 0; i < len; i++)
+		is_good = is_good && is_of_path(path[i]);
+	if (!is_good)
+		refuse(check, OPTION_socketio_path, "is no path of a folder; "
+		    "allowed: letters, digits and -._~ between slashes, "
+		    "first and last a slash");
+	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+		if (text_begins(text_of(path), text_of(ours[i])))
+			refuse(check, OPTION_socketio_path, "is where the "
+			    "server has other things; allowed: a path that "
+			    "begins in another way, such as /socket.io/");
+}
+
 bool
 conf_check(const struct conf *conf, struct buf *problems)
 {
@@ -228,6 +261,7 @@ conf_check(const struct conf *conf, struct buf *problems)
 	check_twice(&check);
 	check_redis(&check);
 	check_schedule(&check);
+	check_path(&check);
 	check_peers(&check);
 	if (is_set(conf, OPTION_tls_listen)) {
 		check_file(&check, OPTION_tls_certificate);
