@@ -2,11 +2,12 @@
 package T::Script;
 
 # Tests in other languages, with clients that others wrote. They say TAP; a
-# line that is the name of an act asks for it, and is answered "done".
+# line that begins with the name of an act asks for it, with the words behind
+# the name, and is answered "done".
 #
 #	my $client = T::Script::client();	# or this test is skipped
 #	T::Script::node('threads.js', [$client, $server->url],
-#		kill => sub { $server->lose_worker($pid) });
+#		kill => sub { my ($pid) = @_; $server->lose_worker($pid) });
 #	T::Script::run(['/usr/bin/python3', $file, $server->url]);
 #
 # The client is Socket.IO's official one: a folder whose node_modules have it,
@@ -44,10 +45,12 @@ sub run {
 
 	while (my $line = <$said>) {
 		chomp $line;
+		my ($act, @words) = split ' ', $line;
+
 		if ($line =~ /^(not )?ok \d+ - (.*)/) {
 			ok(!$1, $2);
-		} elsif ($acts{$line}) {
-			$acts{$line}->();
+		} elsif (defined $act && $acts{$act}) {
+			$acts{$act}->(@words);
 			syswrite $told, "done\n";
 		} elsif ($line !~ /^1\.\./) {
 			diag $line;
