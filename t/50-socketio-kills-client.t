@@ -21,12 +21,15 @@ my $client = T::Script::client();
 # breaks stays so until it misses the pings.
 my $slow = $ENV{T_SLOW} || 1;
 my $server = T::Server->start(wait => 'readyz', workers => 2, set => {
-	socketio_conformance => 'on', restart_max => '100ms', engineio_ping_interval => 700 * $slow,
-	engineio_ping_timeout => 1300 * $slow, socket_queue => '64MiB' });
+	socketio_conformance => 'on', restart_max => '100ms',
+	engineio_ping_interval => 700 * $slow,
+	engineio_ping_timeout => 1300 * $slow,
+	socket_queue => '64MiB' });
 my $killed = 0;
 
 T::Client::wait_for_workers($server);
-T::Script::node('kills.js', [$client, $server->url, $server->pid],
+T::Script::node('kills.js', [$client, $server->url,
+	$server->log_path, $server->pid],
 	kill => sub {
 		my ($pid) = @_;
 

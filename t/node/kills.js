@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What the official client makes of a worker that is killed at the worst of
-// moments, as TAP: kills.js FOLDER ADDRESS MASTER, where FOLDER has
-// node_modules and MASTER is the server's process, with two workers. The
+// moments, as TAP: kills.js FOLDER ADDRESS LOG MASTER, where FOLDER
+// has node_modules and MASTER is the server's process, with two workers. The
 // application is the one for test suites. It writes "kill PID" where somebody
 // is to kill a worker, "waits" where he is to see that a GET waits at the
 // server, and "stuck" that the server cannot get rid of what it says.
@@ -12,9 +12,10 @@
 const assert = require('node:assert');
 const { createCipheriv } = require('node:crypto');
 const { once } = require('node:events');
+const { before_2probe, before_5 } = require('./change.js');
 const { asks, numbers, official, run, test, until } = require('./tap.js');
 const { Road, workers } = require('./workers.js');
-const [folder, address, master] = process.argv.slice(2);
+const [folder, address, log, master] = process.argv.slice(2);
 const { io } = official(folder);
 
 // Such as cannot be compressed.
@@ -26,7 +27,7 @@ const is_whole = (n, all, size) => Number.isInteger(n) && all.length > 0 &&
 // One whose session is with the worker `owner`; its other requests come to
 // `elsewhere`, until a worker is killed.
 const enter = (transports, owner, elsewhere) => {
-	const road = new Road(owner);
+	const road = new Road(log, owner);
 	const socket = io(address, { transports, forceNew: true, agent: road,
 		reconnectionDelay: 20, reconnectionDelayMax: 100 });
 	const one = { socket, road, said: 0, sids: [], ends: [], faults: [],
@@ -77,35 +78,13 @@ const talks = async (one) => {
 
 // The moments. Each comes back at it, with what goes on from there.
 
-const before_2probe = (one) => new Promise((done) => {
-	const { engine } = one.socket.io;
-	const create = engine.createTransport;
+const before_the_probe = ({ socket }) => before_2probe(socket);
 
-	engine.createTransport = function (name) {
-		const transport = create.call(this, name);
-		const send = transport.send;
+const before_the_change = async ({ socket }) => {
+	const probe = await before_2probe(socket);
 
-		transport.send = function (packets) {
-			transport.send = send;
-			done(() => transport.send(packets));
-		};
-		return transport;
-	};
-});
-
-const before_5 = async (one) => {
-	const probe = await before_2probe(one);
-
-	await until('it is in', () => one.socket.connected);
-	const { engine } = one.socket.io;
-	const { transport } = engine;
-	const is_paused = new Promise((done) => engine.once('upgrading', () => {
-		const pause = transport.pause;
-
-		transport.pause = function (go_on) {
-			pause.call(this, () => done(go_on));
-		};
-	}));
+	await until('it is in', () => socket.connected);
+	const is_paused = before_5(socket);
 
 	probe();
 	return is_paused;
@@ -188,7 +167,7 @@ const is_back = async (one, before, moment) => {
 		one.sids.length > before);
 	assert.strictEqual(new Set(one.sids).size, before + 1);
 	assert.strictEqual(one.ends.includes('ping timeout'),
-		moment === before_5);
+		moment === before_the_change);
 	one.size = 9;
 	await talks(one);
 	for (const n of one.lost ?? [])
@@ -204,8 +183,8 @@ const leaves = async (one) => {
 
 const both = ['polling', 'websocket'];
 const moments = [
-	['before its probe is answered', before_2probe, both],
-	['between 3probe and 5', before_5, both],
+	['before its probe is answered', before_the_probe, both],
+	['between 3probe and 5', before_the_change, both],
 	['while a GET waits', in_silence, ['polling']],
 	['within an event, polling', attachments_lack, ['polling']],
 	['within an event, by WebSocket', attachments_lack, ['websocket']],
@@ -239,7 +218,7 @@ for (const [name, moment, transports] of moments) {
 		const one = enter(transports, mine, other);
 		const before = await lives(one, moment, other);
 
-		if (moment === before_5) {	// it had passed the WebSocket on
+		if (moment === before_the_change) {	// it had passed the WebSocket on
 			await until('the change', () =>
 				one.socket.io.engine.transport.ws);
 			await talks(one);

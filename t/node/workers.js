@@ -4,12 +4,12 @@
 //
 //	const { Road, workers } = require('./workers.js');
 //	const [one, two] = workers(master);	// process ids of a server's
-//	const road = new Road(one);
+//	const road = new Road(log, one);	// log: the path of its log
 //	const socket = io(address, { agent: road });
 //	road.to = two;		// from the next request on; undefined: any
 //
 // The kernel chooses who accepts a connection, so it takes some until one is
-// with the right worker.
+// with the right worker, which is whose log line has the request.
 
 'use strict';
 
@@ -17,6 +17,8 @@ const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const { slow } = require('./tap.js');
+
+const worker = /^partyline: worker (\d+)/;
 
 const text_of = (path) => {
 	try {
@@ -34,40 +36,8 @@ const workers = (master) => fs.readdirSync('/proc').map((pid) => {
 	return { pid: Number(pid), parent: Number(stat[1]),
 		begun: Number(stat[19]) };
 }).filter(({ pid, parent }) => parent === master &&
-	/^partyline: worker \d/.test(text_of(`/proc/${pid}/cmdline`)))
+	worker.test(text_of(`/proc/${pid}/cmdline`)))
 	.sort((a, b) => a.begun - b.begun).map(({ pid }) => pid);
-
-// As /proc/net/tcp writes them.
-const written = (address, port) => address.split('.').reverse()
-	.map((part) => Number(part).toString(16).padStart(2, '0')).join('')
-	.concat(':', port.toString(16).padStart(4, '0')).toUpperCase();
-
-// The descriptor's name at the server, as soon as somebody accepts it.
-const name_of = (socket) => {
-	const here = written(socket.localAddress, socket.localPort);
-	const there = written(socket.remoteAddress, socket.remotePort);
-	const line = text_of('/proc/net/tcp').split('\n').map((row) =>
-		row.trim().split(/\s+/)).find((row) =>
-		row[1] === there && row[2] === here);
-
-	return line && line[9] !== '0' ? `socket:[${line[9]}]` : undefined;
-};
-
-const has = (pid, name) => {
-	const folder = `/proc/${pid}/fd`;
-
-	try {
-		return fs.readdirSync(folder).some((fd) => {
-			try {
-				return fs.readlinkSync(`${folder}/${fd}`) === name;
-			} catch {
-				return false;
-			}
-		});
-	} catch {
-		return false;
-	}
-};
 
 const connected = (host, port) => new Promise((done, fail) => {
 	const socket = net.connect({ host, port }, () => done(socket));
@@ -75,18 +45,61 @@ const connected = (host, port) => new Promise((done, fail) => {
 	socket.once('error', fail);
 });
 
-const reach = async ({ host, port }, pid) => {
+// false: it is cut.
+const is_answered = (socket, id) => new Promise((done) => {
+	let said = '';
+	const end = (answer) => {
+		socket.off('data', hear).off('close', end);
+		done(answer === true);
+	};
+	const hear = (bytes) => {
+		said += bytes.toString('latin1');
+		const [, length, body] = /^content-length: *(\d+)\r\n.*?\r\n\r\n(.*)/ims
+			.exec(said) ?? [];
+
+		if (body && body.length >= Number(length))
+			end(true);
+	};
+
+	socket.on('data', hear).on('close', end);
+	socket.write('GET /livez HTTP/1.1\r\nHost: test\r\n' +
+		`X-Request-Id: ${id}\r\n\r\n`);
+});
+
+const since = (path, at) => {
+	const file = fs.openSync(path);
+	const bytes = Buffer.alloc(fs.fstatSync(file).size - at);
+
+	fs.readSync(file, bytes, 0, bytes.length, at);
+	fs.closeSync(file);
+	return bytes.toString('latin1');
+};
+
+let asked = 0;
+
+const is_with = async (socket, ordinal, log, end) => {
+	const id = `road-${process.pid}-${++asked}`;
+	const at = fs.statSync(log).size;
+	let line;
+
+	if (!await is_answered(socket, id))
+		return false;
+	while (!(line = since(log, at).split('\n').find((one) =>
+		one.includes(`"${id}"`) && one.endsWith('}'))) &&
+	    Date.now() < end)
+		await new Promise((done) => setTimeout(done, 2));
+	return line?.includes(`"worker ${ordinal}"`);
+};
+
+const reach = async ({ host, port }, pid, log) => {
+	const [, ordinal] = worker.exec(text_of(`/proc/${pid}/cmdline`)) ?? [];
 	const others = [];
 
 	try {
 		for (const end = Date.now() + 15000 * slow; Date.now() < end;) {
 			const socket = await connected(host, port);
-			let name;
 
-			while ((name = name_of(socket)) === undefined &&
-			    Date.now() < end)
-				await new Promise((done) => setTimeout(done, 2));
-			if (has(pid, name))
+			if (await is_with(socket, ordinal, log, end))
 				return socket;
 			others.push(socket);
 		}
@@ -97,15 +110,17 @@ const reach = async ({ host, port }, pid) => {
 };
 
 class Road extends http.Agent {
-	constructor(to) {
+	constructor(log, to) {
 		super();
+		this.log = log;
 		this.to = to;
 	}
 
 	createConnection(options, done) {
 		if (this.to === undefined)
 			return super.createConnection(options, done);
-		reach(options, this.to).then((socket) => done(null, socket), done);
+		reach(options, this.to, this.log).then((socket) =>
+			done(null, socket), done);
 	}
 }
 
