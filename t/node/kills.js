@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // What the official client makes of a worker that is killed at the worst of
-// moments, as TAP: kills.js FOLDER ADDRESS LOG MASTER, where FOLDER
-// has node_modules and MASTER is the server's process, with two workers. The
-// application is the one for test suites. It writes "kill PID" where somebody
-// is to kill a worker, "waits" where he is to see that a GET waits at the
-// server, and "stuck" that the server cannot get rid of what it says.
+// moments, as TAP: kills.js FOLDER ADDRESS LOG MASTER, where FOLDER has
+// node_modules, LOG is the server's and MASTER its process, with two workers.
+// The application is the one for test suites. It writes "kill PID" where
+// somebody is to kill a worker, "waits" where he is to see that a GET waits at
+// the server, and "stuck" that the server cannot get rid of what it says.
 
 'use strict';
 
@@ -218,7 +218,8 @@ for (const [name, moment, transports] of moments) {
 		const one = enter(transports, mine, other);
 		const before = await lives(one, moment, other);
 
-		if (moment === before_the_change) {	// it had passed the WebSocket on
+		// Then it has passed the WebSocket on.
+		if (moment === before_the_change) {
 			await until('the change', () =>
 				one.socket.io.engine.transport.ws);
 			await talks(one);

@@ -2,8 +2,9 @@
 //
 // Pages that follow fifty sessions each with the official client, as TAP:
 // rooms.js FOLDER PLAN, where FOLDER has node_modules and PLAN is JSON: hosts,
-// each with url, log, and master, its process; a token; and the sessions. It writes
-// "kill" and waits for a line where somebody is to kill a worker of each host.
+// each with url, log, and master, its process; a token; and the sessions. It
+// writes "kill" and waits for a line where somebody is to kill a worker of each
+// host.
 
 'use strict';
 
@@ -88,7 +89,8 @@ const write = async (id) => {
 
 			said = await answer.json();
 			if (said.seq) {
-				heads.set(id, Math.max(said.seq, heads.get(id)));
+				heads.set(id, Math.max(said.seq,
+					heads.get(id)));
 				return;
 			}
 		} catch { /* it was cut */ }

@@ -81,10 +81,10 @@ for (const is_apart of [false, true]) {
 		const write = async () => {
 			const answer = await fetch(
 				`${live.url}/api/sessions/${session}/events`, {
-				method: 'POST', body: JSON.stringify({
-					type: 'custom.n', data: {} }), headers: {
+				method: 'POST', headers: {
 					'Authorization': `Bearer ${live.token}`,
-					'Content-Type': 'application/json' } });
+					'Content-Type': 'application/json' },
+				body: '{"type":"custom.n","data":{}}' });
 
 			last = Math.max(last, (await answer.json()).seq);
 			if (!is_over)
@@ -120,8 +120,8 @@ for (const is_apart of [false, true]) {
 			transports: ['websocket'], reconnection: false });
 		const said = [], heard = [], acks = [], answers = [];
 		let answered = 0, is_over = false;
-		const bytes_of = (n) => n % 3 ? Buffer.from([n % 256, 0, n % 7]) :
-			`${n}`;
+		const bytes_of = (n) => n % 3 === 0 ? `${n}` :
+			Buffer.from([n % 256, 0, n % 7]);
 		const is_same = (n, m, bytes) => n === m &&
 			isDeepStrictEqual(bytes, bytes_of(n));
 
@@ -156,7 +156,8 @@ for (const is_apart of [false, true]) {
 			() => numbers(40).forEach(() => say(false)));
 		is_over = true;
 		await until('the rest', () => heard.length >= said.length &&
-			acks.length >= said.length && answers.length >= answered);
+			acks.length >= said.length &&
+			answers.length >= answered);
 		assert.deepStrictEqual(heard, said);
 		assert.deepStrictEqual(acks, said);
 		assert.deepStrictEqual(answers, numbers(answered).map((n) =>

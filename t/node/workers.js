@@ -54,10 +54,10 @@ const is_answered = (socket, id) => new Promise((done) => {
 	};
 	const hear = (bytes) => {
 		said += bytes.toString('latin1');
-		const [, length, body] = /^content-length: *(\d+)\r\n.*?\r\n\r\n(.*)/ims
-			.exec(said) ?? [];
+		const [head, body] = said.split('\r\n\r\n');
+		const [, length] = /^content-length: *(\d+)/im.exec(head) ?? [];
 
-		if (body && body.length >= Number(length))
+		if (body !== undefined && body.length >= Number(length))
 			end(true);
 	};
 
