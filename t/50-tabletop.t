@@ -340,6 +340,8 @@ subtest 'dice and hands' => sub {
 		refusal('Not authorized for this game session'), 'by members');
 	is_deeply($b->ask('roll', { formula => 'd20', gameSessionId => 999 }),
 		refusal('Game session not found'), 'of a session');
+	is_deeply($b->ask('roll', { formula => 'd20', gameSessionId => -$id }),
+		refusal('Game session not found'), 'of a session');
 	is_deeply($b->ask('diceRoll', {}),
 		refusal('No dice formula provided'), 'nothing');
 	$b->emit('diceRoll', { formula => '0d6' });

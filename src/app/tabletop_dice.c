@@ -159,37 +159,54 @@ may_show(struct player *player)
 	    player->tabletop->service->conf->tabletop_messages));
 }
 
+/* session: 0 where nobody has to be asked whether he may. */
+static void
+roll(struct socketio_call *call, text formula, int64_t session,
+    void (*done)(struct ask *, text, enum err, const struct db_answer *))
+{
+	struct player *player = object_cast(struct player, PLAYER_MAGIC,
+	    call->application);
+	struct dice dice;
+	struct ask *ask;
+
+	if (!dice_read(formula, &dice)) {
+		call_fail(call, TEXT("Failed to process dice roll"));
+		return;
+	}
+	if (!may_show(player)) {
+		call_fail(call, TEXT("Rate limit exceeded"));
+		return;
+	}
+	ask = ask_create(player, call);
+	ask->kept = tabletop_copy(call->arguments[0]);
+	ask->done = done;
+	ask->session = session;
+	if (session > 0)
+		ask_whether(ask);
+	else
+		done(ask, TEXT_NONE, ERR_none, NULL);
+}
+
 /* {formula, gameSessionId?}; without one, where he is. */
 void
 on_dice_roll(struct socketio_call *call)
 {
-	struct player *player = object_cast(struct player, PLAYER_MAGIC,
+	const struct player *player = object_cast(struct player, PLAYER_MAGIC,
 	    call->application);
 	struct json_object *request = tabletop_read(call->arguments[0]);
-	struct dice dice;
-	struct ask *ask;
+	int64_t session = 0;
 	text formula = TEXT("");
 
 	if (request != NULL)
 		json_in_text(request, "formula", &formula);
+	if ((request == NULL ||
+	    !tabletop_id(request, "gameSessionId", &session)) &&
+	    player->table.circle != NULL)
+		session = player->table.circle->id;
 	if (formula.len == 0)
 		call_fail(call, TEXT("No dice formula provided"));
-	else if (!dice_read(formula, &dice))
-		call_fail(call, TEXT("Failed to process dice roll"));
-	else if (!may_show(player))
-		call_fail(call, TEXT("Rate limit exceeded"));
-	else {
-		ask = ask_create(player, call);
-		ask->kept = tabletop_copy(call->arguments[0]);
-		ask->done = on_dice_allowed;
-		if (!tabletop_id(request, "gameSessionId", &ask->session) &&
-		    player->table.circle != NULL)
-			ask->session = player->table.circle->id;
-		if (ask->session > 0)
-			ask_whether(ask);
-		else
-			on_dice_allowed(ask, TEXT_NONE, ERR_none, NULL);
-	}
+	else
+		roll(call, formula, session, on_dice_allowed);
 	json_in_free(&request);
 }
 
@@ -197,31 +214,18 @@ on_dice_roll(struct socketio_call *call)
 void
 on_roll(struct socketio_call *call)
 {
-	struct player *player = object_cast(struct player, PLAYER_MAGIC,
-	    call->application);
 	struct json_object *request = tabletop_read(call->arguments[0]);
 	int64_t session = 0;
-	struct dice dice;
-	struct ask *ask;
 	text formula = TEXT("");
 
 	if (request != NULL) {
 		json_in_text(request, "formula", &formula);
 		tabletop_id(request, "gameSessionId", &session);
 	}
-	if (session == 0)
+	if (session <= 0)
 		call_fail(call, TEXT("Game session not found"));
-	else if (!dice_read(formula, &dice))
-		call_fail(call, TEXT("Failed to process dice roll"));
-	else if (!may_show(player))
-		call_fail(call, TEXT("Rate limit exceeded"));
-	else {
-		ask = ask_create(player, call);
-		ask->kept = tabletop_copy(call->arguments[0]);
-		ask->done = on_roll_allowed;
-		ask->session = session;
-		ask_whether(ask);
-	}
+	else
+		roll(call, formula, session, on_roll_allowed);
 	json_in_free(&request);
 }
 

@@ -538,7 +538,8 @@ seat_take(struct seat *seat, struct player *player, bool is_table,
 	DL_APPEND(circle->seats, seat);
 	if (is_new)
 		hub_join(feed_hubs(tabletop->service->feed), player->tenant,
-		    name, &circle->sub, &(struct cursor){ CURSOR_NONE });
+		    name, &circle->sub,
+		    &(struct cursor){ .kind = CURSOR_NONE });
 	return (circle);
 }
 

@@ -92,7 +92,7 @@ read_past(struct socketio_keep *keep, struct json_object *json, text *data)
 		    !json_in_text(room, "stream", &stream))
 			return (false);
 		track = socketio_track_make(keep, stream, nth,
-		    &(struct cursor){ CURSOR_NONE });
+		    &(struct cursor){ .kind = CURSOR_NONE });
 		track->is_kept = true;
 		if (!socketio_track_read(track, rooms))
 			return (false);

@@ -452,24 +452,6 @@ turn(void)
 	return (is_told);
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return ((x > y) - (x < y));
-}
-
-/* Median and 99 of 100, in microseconds. */
-static void
-tell_times(const char *name, int64_t *times)
-{
-	qsort(times, events_count, sizeof(*times), by_value);
-	printf(" %s_p50=%.1f %s_p99=%.1f", name,
-	    (double)times[events_count / 2] / 1e3, name,
-	    (double)times[events_count - 1 - events_count / 100] / 1e3);
-}
-
 static void
 tell(int64_t took)
 {
@@ -487,10 +469,10 @@ tell(int64_t took)
 	    (double)took / 1e9, pad);
 	for (uint32_t i = 0; i < events_count; i++)
 		times[i] = events[i].end - events[i].begin;
-	tell_times("whole", times);
+	tell_times("whole", times, events_count);
 	for (uint32_t i = 0; i < events_count; i++)
 		times[i] = events[i].end - events[i].sign;
-	tell_times("spread", times);
+	tell_times("spread", times, events_count);
 	puts("");
 	fflush(stdout);
 	free(times);

@@ -100,3 +100,20 @@ send_frame(int fd, int code, const char *payload, size_t length)
 	memcpy(frame + at + 4, payload, length);
 	send_all(fd, frame, at + 4 + length);
 }
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return ((x > y) - (x < y));
+}
+
+void
+tell_times(const char *name, int64_t *times, size_t count)
+{
+	qsort(times, count, sizeof(*times), by_value);
+	printf(" %s_p50=%.1f %s_p99=%.1f", name,
+	    count > 0 ? (double)times[count / 2] / 1e3 : 0, name,
+	    count > 0 ? (double)times[count - 1 - count / 100] / 1e3 : 0);
+}

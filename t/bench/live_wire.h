@@ -24,4 +24,7 @@ void	 send_all(int fd, const char *bytes, size_t length);
 /* Of a WebSocket's client. */
 void	 send_frame(int fd, int code, const char *payload, size_t length);
 
+/* Sorts them, and prints the median and 99 of 100, in microseconds. */
+void	 tell_times(const char *name, int64_t *times, size_t count);
+
 #endif

@@ -242,14 +242,6 @@ turn(void)
 	return (is_told);
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return ((x > y) - (x < y));
-}
-
 static void
 run(long wanted)
 {
@@ -265,11 +257,10 @@ run(long wanted)
 	    PATIENCE_NS + wanted * 1000000)
 		turn();
 	took = now_ns() - begin;
-	qsort(times, (size_t)trips_done, sizeof(*times), by_value);
-	printf("trips=%ld missing=%ld bad=%ld seconds=%.6f p50=%.1f "
-	    "p99=%.1f\n", trips_done, wanted - trips_done, bad,
-	    (double)took / 1e9, (double)times[trips_done / 2] / 1e3,
-	    (double)times[trips_done - trips_done / 100 - 1] / 1e3);
+	printf("trips=%ld missing=%ld bad=%ld seconds=%.6f", trips_done,
+	    wanted - trips_done, bad, (double)took / 1e9);
+	tell_times("trip", times, (size_t)trips_done);
+	putchar('\n');
 	fflush(stdout);
 	free(times);
 }
