@@ -278,8 +278,8 @@ refused(void)
 		"0/kept,{\"pid\":\"abcdefghijklmnopqrs\\u0041\"}",
 		"0/kept,{\"pid\":\"abcdefghijklmnopqrst\",\"offset\":7}",
 		"0/kept,{\"pid\":\"abcdefghijklmnopqrst\",\"offset\":\"\"}",
-		"0/kept,{\"pid\":\"abcdefghijklmnopqrst\",\"offset\":"
-		    "\"00000000 x\"}",
+		("0/kept,{\"pid\":\"abcdefghijklmnopqrst\",\"offset\":"
+		    "\"00000000 x\"}"),
 	};
 
 	test("what is no private id, and no offset");
