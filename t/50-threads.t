@@ -437,6 +437,29 @@ subtest 'what was queued in a killed worker' => sub {
 	ok((wait_until { ($server->worker_pid(1) // 0) > 0 }), 'it is back');
 };
 
+# It asked for what was queued, has it, and then its worker dies.
+subtest 'what has just left a killed worker' => sub {
+	for my $round (1 .. 5) {
+		my $socket = socket_of($server, worker => 1, by => 'polling');
+		my $told = $server->count('thread_events');
+		my $name = "left $round";
+
+		register($socket, $name);
+		ask($server, $name, 'one two');
+		ok((wait_until { $server->count('thread_events') >= $told + 2
+			}), 'it is queued');
+		my $pid = $server->worker_pid(1);
+		is(words($socket, 2), 'one two', 'it is asked for');
+		kill KILL => $pid;
+		$socket = socket_of($server, worker => 2);
+		register($socket, $name);
+		ask($server, $name, 'three');
+		is(words($socket, 1), 'three', 'and does not come again');
+		ok((wait_until { ($server->worker_pid(1) // $pid) != $pid }
+			20), 'it is back');
+	}
+};
+
 subtest 'a stopped server' => sub {
 	my $db = $server->db;
 

@@ -395,6 +395,15 @@ on_connect(struct socketio_socket *socket, text auth, void *context)
 }
 
 static void
+on_room(void *application)
+{
+	const struct threads_session *session = object_cast(
+	    struct threads_session, THREADS_SESSION_MAGIC, application);
+
+	threads_seat_look(session->seat);
+}
+
+static void
 on_close(void *application, enum socketio_end why)
 {
 	struct threads_session *session = object_cast(struct threads_session,
@@ -491,7 +500,7 @@ threads_create(struct service *service)
 	    .events_count = sizeof events / sizeof events[0],
 	    .context = threads, .is_mine = is_mine,
 	    .on_connect = on_connect, .on_unknown = on_unknown,
-	    .on_close = on_close };
+	    .on_room = on_room, .on_close = on_close };
 	threads->apps[1] = (struct socketio_app){ .nsp = "/",
 	    .on_connect = refuse };
 	timer_init(&threads->sweep, on_sweep, threads);

@@ -122,6 +122,8 @@ void	threads_seat_open(struct threads_seat **place,
 void	threads_seat_close(struct threads_seat **seat);
 /* What is queued for it counts as told: it is on its way. */
 void	threads_seat_note(struct threads_seat *seat);
+/* Something that was queued for it may have left. */
+void	threads_seat_look(struct threads_seat *seat);
 /* That it is registered, or joined. */
 void	threads_seat_say(const struct threads_seat *seat);
 

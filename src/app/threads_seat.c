@@ -242,17 +242,31 @@ threads_seat_note(struct threads_seat *seat)
 	seat->held = 0;
 }
 
+/* What a WebSocket takes at last is not told of: it is looked at. */
 static void
-on_later(struct threads_seat *seat)
+await_sent(struct threads_seat *seat)
 {
-	const struct engineio *engine = socketio_engine(
-	    seat->session->socket);
+	struct engineio *engine = socketio_engine(seat->session->socket);
 
+	if (engine != NULL)
+		engineio_tell_when_sent(engine);
+	if (!timer_is_set(&seat->later))
+		timer_set(loop_timers(seat->threads->service->loop),
+		    &seat->later, HELD_MS);
+}
+
+void
+threads_seat_look(struct threads_seat *seat)
+{
+	const struct engineio *engine;
+
+	if (seat == NULL || seat->held == 0)
+		return;
+	engine = socketio_engine(seat->session->socket);
 	if (engine != NULL && engineio_has_sent_all(engine))
 		threads_seat_note(seat);
 	else
-		timer_set(loop_timers(seat->threads->service->loop),
-		    &seat->later, HELD_MS);
+		await_sent(seat);
 }
 
 /*
@@ -275,9 +289,7 @@ note_event(struct threads_seat *seat, const struct event *event,
 	if ((seat->held > 0 || (is_ours && !leaves)) && text_is(event->epoch,
 	    text_from(thread->epoch, thread->epoch_len))) {
 		seat->held = event->seq;
-		if (!timer_is_set(&seat->later))
-			timer_set(loop_timers(seat->threads->service->loop),
-			    &seat->later, HELD_MS);
+		await_sent(seat);
 		return;
 	}
 	seat->held = 0;
@@ -548,7 +560,7 @@ threads_seat_open(struct threads_seat **place,
 	    sizeof seat->sid);
 	seat->name_len = name.len;
 	memcpy(seat->name, name.at, name.len);
-	timer_init(&seat->later, on_later, seat);
+	timer_init(&seat->later, threads_seat_look, seat);
 	subscription_init(&seat->sub, &acts);
 	/* On the same connection it still comes. */
 	threads_seat_note(*place);

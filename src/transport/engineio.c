@@ -301,6 +301,14 @@ engineio_has_room(struct engineio *engine)
 }
 
 void
+engineio_tell_when_sent(struct engineio *engine)
+{
+	object_check(engine, ENGINEIO_MAGIC);
+	engine->wants_room = engine->state == SESSION_OPEN &&
+	    engine->wire == NULL;
+}
+
+void
 engineio_tell_room(struct engineio *engine)
 {
 	const struct engineio_acts *acts = engine->door->acts;

@@ -56,6 +56,9 @@ engineio_poll_flush(struct engineio *engine, unsigned last)
 	write_payload(engine, last, &payload);
 	engineio_queue_shed(engine);
 	ask = take(engine);
+	/* First, as whoever is answered may go on before we do. */
+	if (engine->wants_room)
+		engineio_tell_room(engine);
 	engineio_ask_answer(&ask, ANSWER_PACKETS, buf_text(&payload));
 	buf_fini(&payload);
 }
