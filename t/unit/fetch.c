@@ -478,6 +478,7 @@ test_turns(void)
 	ask(&other, "", change_to_other);
 	ends = 0;
 	turn_until(&later);
+	turn_until(&next);
 	is(other.order, 1);
 	is(slow[0].order + slow[1].order, 5);
 	is(next.order + later.order, 9);
