@@ -331,7 +331,9 @@ $$;
 
 -- recipient: of the session itself, of an actor in it, or of a user. extra:
 -- what the client said beside the message. An actor's is not stored as an
--- event: whoever plays him now is told.
+-- event: whoever plays him now is told. Who says the same with the same
+-- idempotencyKey, as he did not hear the answer, is given what it was: while
+-- that is not committed he waits for next_id.
 CREATE FUNCTION api.tabletop_chat_send(ctx api.ctx, session bigint,
     kind text, recipient text, message text, extra jsonb, socket text)
 RETURNS SETOF api.answer LANGUAGE plpgsql AS $$
@@ -352,6 +354,19 @@ BEGIN
 		PERFORM api.tabletop_session_play(ctx, me, session, true);
 	END IF;
 	new_id := api.next_id(ctx, 'tabletop_chat');
+	IF extra ? 'idempotencyKey' THEN
+		SELECT said.body INTO body FROM partyline.tabletop_chat AS said
+		WHERE said.tenant_id = ctx.tenant AND said.id > new_id - 500
+		    AND said.user_id = me.id
+		    AND said.session_id IS NOT DISTINCT FROM session
+		    AND said.recipient_id = recipient
+		    AND said.body->'idempotencyKey' = extra->'idempotencyKey'
+		    AND said.body->>'message' = message;
+		IF FOUND THEN
+			RETURN NEXT api.reply(200, body::text);
+			RETURN;
+		END IF;
+	END IF;
 	body := (extra - 'socket') || jsonb_build_object('id', new_id,
 	    'sessionId', session, 'message', message, 'userId', me.id,
 	    'name', me.name, 'timestamp', moment_text, 'metadata',

@@ -121,6 +121,21 @@ FROM t.server($$api.tabletop_chat_send(t.as_user(2), 1, 'actor', 'a1',
     'psst', '{}', 'sid')$$);
 SELECT t.refused($$api.tabletop_chat_send(t.as_user(3), 1, 'session', '1',
     'hello', '{}', 'sid')$$, 'PT403', 'tabletop_not_in_session');
+CREATE TEMPORARY TABLE once AS
+SELECT body::jsonb->'id' AS id, stream FROM t.server($$
+    api.tabletop_chat_send(t.as_user(1), NULL, 'user', '3', 'once',
+    '{"idempotencyKey":"k"}', 'sid')$$);
+SELECT is((SELECT count(*) FROM once), 2::bigint, 'said, and told');
+SELECT is(array_agg(body::jsonb->'id'), (SELECT array_agg(id) FROM once
+    WHERE stream IS NULL), 'said again: its answer, and told nobody')
+FROM t.server($$api.tabletop_chat_send(t.as_user(1), NULL, 'user', '3',
+    'once', '{"idempotencyKey":"k"}', 'other')$$);
+SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
+    t.as_user(1), NULL, 'user', '3', 'twice', '{"idempotencyKey":"k"}',
+    'sid')$$)), 2::bigint, 'something else');
+SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
+    t.as_user(2), NULL, 'user', '3', 'once', '{"idempotencyKey":"k"}',
+    'sid')$$)), 2::bigint, 'somebody else');
 SELECT is(jsonb_path_query_array(body::jsonb, '$[*].message'), '["hello"]',
     'the history has what was said to all')
 FROM t.server('api.tabletop_chat_list(t.as_user(1), 1, NULL, NULL)');

@@ -26,7 +26,7 @@
 const CONNECT_MS = 5000;
 const ANSWER_MS = 10000;
 const PAGE = 200;
-const OURS = 'clientId';
+const OURS = 'idempotencyKey';
 
 class Lost extends Error {}
 
