@@ -248,8 +248,8 @@ await_sent(struct threads_seat *seat)
 {
 	struct engineio *engine = socketio_engine(seat->session->socket);
 
-	if (engine != NULL)
-		engineio_tell_when_sent(engine);
+	if (engine != NULL && engineio_tell_when_sent(engine))
+		return;
 	if (!timer_is_set(&seat->later))
 		timer_set(loop_timers(seat->threads->service->loop),
 		    &seat->later, HELD_MS);

@@ -300,12 +300,13 @@ engineio_has_room(struct engineio *engine)
 	return (false);
 }
 
-void
+bool
 engineio_tell_when_sent(struct engineio *engine)
 {
 	object_check(engine, ENGINEIO_MAGIC);
 	engine->wants_room = engine->state == SESSION_OPEN &&
 	    engine->wire == NULL;
+	return (engine->wants_room);
 }
 
 void

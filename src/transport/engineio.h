@@ -130,9 +130,9 @@ bool	engineio_is_writable(const struct engineio *engine);
 bool	engineio_has_sent_all(const struct engineio *engine);
 /*
  * on_room is called when a client that polls is about to be sent what is
- * queued; once, and maybe before.
+ * queued; once, and maybe before. false: it does not poll.
  */
-void	engineio_tell_when_sent(struct engineio *engine);
+bool	engineio_tell_when_sent(struct engineio *engine);
 /* What was sent leaves first. on_close comes later, with that reason. */
 void	engineio_close(struct engineio *engine, enum engineio_end why);
 
