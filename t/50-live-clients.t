@@ -38,10 +38,7 @@ my $admin = T::Client->new($server);
 
 sub session {
 	$admin->hang_up;
-	my $id = $admin->post('/api/sessions')->{json}{id};
-
-	$admin->post("/api/sessions/$id/close");
-	return $id;
+	return $admin->closed_session;
 }
 
 # Events until the number; whoever would have taken one may be killed.

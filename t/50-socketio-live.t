@@ -26,12 +26,7 @@ my $db = $one->db;
 my @places = T::Hosts::places($one, $two);
 my $admin = T::Client->new($one);
 
-sub session {
-	my $id = $admin->post('/api/sessions')->{json}{id};
-
-	$admin->post("/api/sessions/$id/close");
-	return $id;
-}
+sub session { return $admin->closed_session }
 
 sub emit {
 	my ($id, $count, $writer, %data) = @_;

@@ -23,12 +23,7 @@ my $db = $one->db;
 my @places = T::Hosts::places($one, $two);
 my $admin = T::Client->new($two);
 
-sub session {
-	my $id = $admin->post('/api/sessions')->{json}{id};
-
-	$admin->post("/api/sessions/$id/close");
-	return $id;
-}
+sub session { return $admin->closed_session }
 
 sub emit {
 	my ($id, $count, $writer) = @_;

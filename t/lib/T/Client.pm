@@ -219,6 +219,15 @@ sub post {
 	return $self->request('post', @what);
 }
 
+# A session that is over already, so that others may be active: its number.
+sub closed_session {
+	my ($self) = @_;
+	my $id = $self->post('/api/sessions')->{json}{id};
+
+	$self->post("/api/sessions/$id/close");
+	return $id;
+}
+
 # $client->get($path, %headers)
 for my $method (qw(delete get head options)) {
 	no strict 'refs';
