@@ -85,9 +85,12 @@ END {
 	eval { $db->query("SELECT pg_drop_replication_slot('$slot')") } if $db;
 }
 
-# Each begins where the last ended; the log is flushed up to there.
+# Where the log's next file begins. The log is flushed up to there, and the
+# record that ends a file is no place to begin at: its page may hold no other.
 sub wal_ends {
-	return $db->query('SELECT pg_switch_wal()');
+	return $db->query(q{SELECT pg_lsn '0/0' + ceil((pg_switch_wal()
+		- pg_lsn '0/0') / setting::numeric) * setting::numeric
+		FROM pg_settings WHERE name = 'wal_segment_size'});
 }
 
 # The place of each transaction's commit in the log.

@@ -124,10 +124,13 @@ subtest 'connections of an address' => sub {
 subtest 'more refused than are answered' => sub {
 	my $server = T::Server->start(workers => 1,
 		set => { connections => 1, request_timeout => '1s' });
+
+	ok((wait_until { $server->count('connections_open') == 0 }), 'empty');
 	my @open = (open_one($server),
 		map { T::Http->connect($server) } 1 .. 300);
 	my $closed = 0;
 
+	is(status_of($open[0]), 200, 'one is inside');
 	wait_until { $server->count('connections_refused') >= 300 };
 	for my $client (@open[1 .. $#open]) {
 		$closed++ if $client->is_cut(0.01);

@@ -30,8 +30,9 @@ function hear(socket, { type, sessionId, data, message }) {
 		type: 'subscribe', sessionId: id }));
 
 	if (type === 'auth_success')
-		read('/api/sessions/active').then((active) =>
-			active.id && subscribe(active.id));
+		read('/api/sessions/active').then((active) => active.id
+			? subscribe(active.id)
+			: console.log('nothing', active.message));
 	if (type === 'session.started')
 		subscribe(data.session.id);
 	if (type === 'subscribed')
