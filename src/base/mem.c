@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ARENA_BLOCK 4096
+#define SMALL_MOST 1024
 
 struct arena_block {
 	struct arena_block	*older;
@@ -18,14 +19,19 @@ struct arena_block {
 	_Alignas(16) char	 at[];
 };
 
+/*
+ * What is small is cleared here: the calloc of glibc passes by what the thread
+ * freed last, which its malloc hands out again in a tenth of the time.
+ */
 void *
 mem_alloc(size_t size)
 {
-	void *at = calloc(1, size != 0 ? size : 1);
+	void *at = size <= SMALL_MOST ? malloc(size != 0 ? size : 1) :
+	    calloc(1, size);
 
 	if (at == NULL)
 		must_never("memory is to be had");
-	return (at);
+	return (size <= SMALL_MOST ? memset(at, 0, size) : at);
 }
 
 void *
