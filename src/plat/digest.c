@@ -14,18 +14,40 @@ struct digest {
 	EVP_MD_CTX	*openssl;
 };
 
+/*
+ * What OpenSSL looks up and allocates for a digest costs more than a short
+ * text's digest does, so each thread keeps it.
+ */
+struct kept {
+	const char	*name;
+	size_t		 size;
+	EVP_MD		*openssl;
+	EVP_MD_CTX	*context;
+};
+
+static void
+digest_kept(struct kept *kept, text t, unsigned char *out)
+{
+	unsigned len = 0;
+
+	if (kept->context == NULL) {
+		kept->openssl = EVP_MD_fetch(NULL, kept->name, NULL);
+		kept->context = EVP_MD_CTX_new();
+	}
+	if (EVP_DigestInit_ex(kept->context, kept->openssl, NULL) != 1 ||
+	    EVP_DigestUpdate(kept->context, t.at, t.len) != 1 ||
+	    EVP_DigestFinal_ex(kept->context, out, &len) != 1)
+		must_never("OpenSSL has SHA-256 and SHA-1");
+	must(len == kept->size);
+}
+
 void
 digest_of(text t, unsigned char out[DIGEST_SIZE])
 {
-	static EVP_MD *sha256;
-	unsigned len = 0;
+	static _Thread_local struct kept sha256 = { "SHA256", DIGEST_SIZE,
+	    NULL, NULL };
 
-	if (sha256 == NULL)
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	must(sha256 != NULL);
-	if (EVP_Digest(t.at, t.len, out, &len, sha256, NULL) != 1)
-		must_never("OpenSSL has SHA-256");
-	must(len == DIGEST_SIZE);
+	digest_kept(&sha256, t, out);
 }
 
 static void
@@ -87,12 +109,10 @@ digest_end(struct digest **digest, char out[DIGEST_HEX_SIZE])
 void
 digest_sha1(text t, char out[DIGEST_SHA1_SIZE])
 {
+	static _Thread_local struct kept sha1 = { "SHA1", 20, NULL, NULL };
 	unsigned char hash[20];
-	unsigned len = 0;
 
-	if (EVP_Digest(t.at, t.len, hash, &len, EVP_sha1(), NULL) != 1)
-		must_never("OpenSSL has SHA-1");
-	must(len == sizeof hash);
+	digest_kept(&sha1, t, hash);
 	EVP_EncodeBlock((unsigned char *)out, hash, sizeof hash);
 }
 
