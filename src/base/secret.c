@@ -5,9 +5,9 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/must.h"
 
@@ -19,12 +19,26 @@
  * its own; what was given out is not in it any more.
  */
 struct stock {
-	pid_t	 owner;		/* a copy made by fork is nobody's */
 	size_t	 left;
 	unsigned char at[STOCK_SIZE];
 };
 
 static _Thread_local struct stock stock;
+static pthread_once_t forks = PTHREAD_ONCE_INIT;
+
+/* A copy made by fork is nobody's. */
+static void
+forget_copy(void)
+{
+	stock.left = 0;
+}
+
+static void
+look_at_forks(void)
+{
+	if (pthread_atfork(NULL, NULL, forget_copy) != 0)
+		must_never("memory is to be had");
+}
 
 static void
 ask_kernel(void *at, size_t len)
@@ -45,10 +59,10 @@ ask_kernel(void *at, size_t len)
 static void
 take_of_stock(void *at, size_t len)
 {
-	if (stock.left < len || stock.owner != getpid()) {
+	if (stock.left < len) {
+		pthread_once(&forks, look_at_forks);
 		ask_kernel(stock.at, STOCK_SIZE);
 		stock.left = STOCK_SIZE;
-		stock.owner = getpid();
 	}
 	stock.left -= len;
 	memcpy(at, stock.at + stock.left, len);
