@@ -65,6 +65,22 @@ buf_make_room(struct buf *buf, size_t more)
 }
 
 void
+buf_reserve(struct buf *buf, size_t more)
+{
+	buf_make_room(buf, more);
+}
+
+char *
+buf_add_space(struct buf *buf, size_t len)
+{
+	if (!buf_make_room(buf, len))
+		return (NULL);
+	buf->len += len;
+	buf->at[buf->len] = '\0';
+	return (buf->at + buf->len - len);
+}
+
+void
 buf_add(struct buf *buf, text t)
 {
 	if (!buf_make_room(buf, t.len))
@@ -84,7 +100,10 @@ buf_add_string(struct buf *buf, const char *string)
 void
 buf_add_char(struct buf *buf, char c)
 {
-	buf_add(buf, text_from(&c, 1));
+	if (!buf_make_room(buf, 1))
+		return;
+	buf->at[buf->len++] = c;
+	buf->at[buf->len] = '\0';
 }
 
 void

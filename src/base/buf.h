@@ -37,6 +37,10 @@ void	buf_fini(struct buf *buf);
 void	buf_clear(struct buf *buf);		/* keeps the memory */
 char   *buf_take(struct buf *buf);		/* yours; free by mem_free */
 
+/* Room for so many bytes more, so that it grows once. */
+void	buf_reserve(struct buf *buf, size_t more);
+/* So many bytes more, whatever they are; NULL where they do not fit. */
+char   *buf_add_space(struct buf *buf, size_t len);
 void	buf_add(struct buf *buf, text t);
 void	buf_add_string(struct buf *buf, const char *string);
 void	buf_add_char(struct buf *buf, char c);

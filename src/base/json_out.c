@@ -89,48 +89,61 @@ add_escaped(struct buf *buf, unsigned char c)
 	}
 }
 
-/* The length of the UTF-8 sequence at the front, or 0 where it is broken. */
+/* Of the UTF-8 sequence at the front, which is wide; 0 where it is broken. */
 static size_t
 sequence_length(text t)
 {
 	unsigned lead = (unsigned char)t.at[0];
-	size_t len = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
 
 	return (len <= t.len && text_is_utf8(text_from(t.at, len)) ? len : 0);
+}
+
+/* How much at the front is written as it is. */
+static size_t
+same_length(text t)
+{
+	size_t len = 0, more;
+
+	do {
+		text left = text_from(t.at + len, t.len - len);
+
+		more = text_plain_length(left);
+		if (more == 0 && left.len > 0 &&
+		    (unsigned char)left.at[0] >= 0x80)
+			more = sequence_length(left);
+		len += more;
+	} while (more > 0);
+	return (len);
 }
 
 static void
 add_quoted(struct buf *buf, text t)
 {
-	size_t plain = 0;
-
+	buf_reserve(buf, t.len + 2);
 	buf_add_char(buf, '"');
-	for (size_t i = 0; i < t.len;) {
-		unsigned char c = (unsigned char)t.at[i];
-		size_t len = c < 0x80 ? 1 :
-		    sequence_length(text_from(t.at + i, t.len - i));
+	for (;;) {
+		size_t len = same_length(t);
+		unsigned char c;
 
-		if (len != 0 && c >= 0x20 && c != '"' && c != '\\') {
-			i += len;
-			continue;
-		}
-		buf_add(buf, text_from(t.at + plain, i - plain));
-		if (len == 0)
+		buf_add(buf, text_from(t.at, len));
+		if (len == t.len)
+			break;
+		c = (unsigned char)t.at[len];
+		if (c >= 0x80)
 			buf_add(buf, TEXT("\xef\xbf\xbd"));
 		else
 			add_escaped(buf, c);
-		plain = ++i;
+		t = text_from(t.at + len + 1, t.len - len - 1);
 	}
-	if (plain < t.len)
-		buf_add(buf, text_from(t.at + plain, t.len - plain));
 	buf_add_char(buf, '"');
 }
 
 void
-json_key(struct json_out *json, const char *key)
+json_key_text(struct json_out *json, text key)
 {
 	before_value(json);
-	add_quoted(json->buf, text_of(key));
+	add_quoted(json->buf, key);
 	buf_add_char(json->buf, ':');
 	json->needs_comma = false;
 }

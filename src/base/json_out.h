@@ -31,7 +31,7 @@ void	json_object_begin(struct json_out *json);
 void	json_object_end(struct json_out *json);
 void	json_array_begin(struct json_out *json);
 void	json_array_end(struct json_out *json);
-void	json_key(struct json_out *json, const char *key);
+void	json_key_text(struct json_out *json, text key);
 void	json_text(struct json_out *json, text t);
 void	json_text_of(struct json_out *json, const char *string);
 void	json_int(struct json_out *json, int64_t number);
@@ -41,5 +41,12 @@ void	json_nothing(struct json_out *json);
 
 /* A value that is JSON already. */
 void	json_raw(struct json_out *json, text value);
+
+/* Here, so that nobody counts the letters of a literal as it runs. */
+static inline void
+json_key(struct json_out *json, const char *key)
+{
+	json_key_text(json, text_of(key));
+}
 
 #endif

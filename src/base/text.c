@@ -121,6 +121,52 @@ text_to_int64(text t, int64_t min, int64_t max, int64_t *out)
 	return (true);
 }
 
+/* Bytes by the word, as most texts are long and plain. */
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static uint64_t
+eight_at(const void *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	return (word);
+}
+
+/* Not 0 where one is less; up to 128, and for words without greater ones. */
+static uint64_t
+has_less(uint64_t word, unsigned than)
+{
+	return ((word - EIGHT(than)) & ~word & EIGHT(0x80));
+}
+
+static bool
+is_plain_word(uint64_t word)
+{
+	return (((word & EIGHT(0x80)) | has_less(word, ' ') |
+	    has_less(word ^ EIGHT('"'), 1) |
+	    has_less(word ^ EIGHT('\\'), 1)) == 0);
+}
+
+static bool
+is_plain_byte(unsigned char c)
+{
+	return (c >= ' ' && c < 0x80 && c != '"' && c != '\\');
+}
+
+size_t
+text_plain_length(text t)
+{
+	size_t len = 0;
+
+	while (t.len - len >= sizeof(uint64_t) &&
+	    is_plain_word(eight_at(t.at + len)))
+		len += sizeof(uint64_t);
+	while (len < t.len && is_plain_byte((unsigned char)t.at[len]))
+		len++;
+	return (len);
+}
+
 bool
 text_is_utf8(text t)
 {
@@ -128,9 +174,15 @@ text_is_utf8(text t)
 	const unsigned char *end = t.len > 0 ? at + t.len : at;
 
 	while (at < end) {
-		unsigned lead = *at++, low = 0x80, high = 0xbf;
+		unsigned lead, low = 0x80, high = 0xbf;
 		int more;
 
+		while ((size_t)(end - at) >= sizeof(uint64_t) &&
+		    (eight_at(at) & EIGHT(0x80)) == 0)
+			at += sizeof(uint64_t);
+		if (at == end)
+			break;
+		lead = *at++;
 		if (lead < 0x80)
 			continue;
 		if (lead >= 0xc2 && lead <= 0xdf)

@@ -59,6 +59,8 @@ bool	text_next_word(text *rest, text *word_out);
 /* A decimal number, nothing else beside it, within min and max. */
 bool	text_to_int64(text t, int64_t min, int64_t max, int64_t *out);
 bool	text_is_utf8(text t);
+/* Of the bytes at its front, those of ASCII that JSON writes as they are. */
+size_t	text_plain_length(text t);
 size_t	text_characters(text t);	/* of what is UTF-8 */
 
 #endif

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/must.h"
 
 struct reader {
@@ -98,8 +97,11 @@ take_string(struct reader *reader)
 	if (!take(reader, '"'))
 		return (false);
 	for (;;) {
-		unsigned char c = (unsigned char)next_sign(reader);
+		unsigned char c;
 
+		reader->at += text_plain_length(text_from(reader->at,
+		    (size_t)(reader->end - reader->at)));
+		c = (unsigned char)next_sign(reader);
 		if (c < 0x20)
 			return (false);
 		reader->at++;
@@ -351,6 +353,17 @@ json_in_spells(text written, text name)
 		done += len;
 	}
 	return (done == name.len);
+}
+
+void
+json_in_spell(text written, struct buf *out)
+{
+	struct reader reader = { .at = written.at,
+	    .end = written.at + written.len };
+	char bytes[4];
+
+	while (reader.at < reader.end)
+		buf_add(out, text_from(bytes, next_spelled(&reader, bytes)));
 }
 
 bool

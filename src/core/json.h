@@ -24,7 +24,7 @@
 
 #include <stdbool.h>
 
-#include "base/text.h"
+#include "base/buf.h"
 
 #define JSON_DEPTH_MAX 32
 #define JSON_CARRIED_DEPTH_MAX 128
@@ -49,6 +49,8 @@ bool	json_in_may_be_carried(text t);
  * passed either grammar.
  */
 bool	json_in_spells(text written, text name);
+/* Adds what it means. */
+void	json_in_spell(text written, struct buf *out);
 
 /*
  * A member's value in exactly the bytes that it was written in. t passed the

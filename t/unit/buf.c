@@ -92,6 +92,36 @@ test_limit(void)
 }
 
 static void
+test_space(void)
+{
+	char *at;
+
+	test("space is of the length, and what follows comes behind it");
+	buf_init(&buf, 8);
+	buf_add(&buf, TEXT("ab"));
+	at = buf_add_space(&buf, 3);
+	ok(at == buf.at + 2);
+	memcpy(at, "cde", 3);
+	buf_add_char(&buf, 'f');
+	is_text(buf.at, "abcdef");
+
+	test("what is reserved is not there yet, but it does not grow");
+	buf_reserve(&buf, 2);
+	at = buf.at;
+	is(buf.len, 6);
+	buf_add(&buf, TEXT("gh"));
+	ok(buf.at == at);
+	is_text(buf.at, "abcdefgh");
+
+	test("space beyond the limit fails once, as all does");
+	ok(buf_add_space(&buf, 1) == NULL);
+	ok(buf.has_failed);
+	buf_add_space(&buf, 0);
+	is_text(buf.at, "abcdefgh");
+	buf_fini(&buf);
+}
+
+static void
 test_numbers(void)
 {
 	static const struct {
@@ -115,6 +145,7 @@ main(void)
 {
 	test_growing();
 	test_limit();
+	test_space();
 	test_numbers();
 	return (done());
 }

@@ -30,6 +30,39 @@ test_comparing(void)
 	ok(!text_has(TEXT_NONE, 'c'));
 }
 
+/* Any byte at any place of a text of 20 letters. */
+static void
+test_by_words(void)
+{
+	char letters[20];
+	unsigned wrong_plain = 0, wrong_utf8 = 0;
+
+	test("what is plain ends at the first byte that is not");
+	memset(letters, 'a', sizeof letters);
+	is(text_plain_length(text_from(letters, sizeof letters)), 20);
+	is(text_plain_length(text_from(letters, 7)), 7);
+	is(text_plain_length(TEXT_NONE), 0);
+	for (size_t at = 0; at < sizeof letters; at++) {
+		for (unsigned c = 0; c < 256; c++) {
+			bool is_plain = c >= 0x20 && c < 0x80 && c != '"' &&
+			    c != '\\';
+			text all = text_from(letters, sizeof letters);
+
+			letters[at] = (char)c;
+			wrong_plain += text_plain_length(all) !=
+			    (is_plain ? all.len : at);
+			wrong_utf8 += text_is_utf8(all) != (c < 0x80);
+		}
+		letters[at] = 'a';
+	}
+	is(wrong_plain, 0);
+
+	test("one wide byte alone is nowhere UTF-8");
+	is(wrong_utf8, 0);
+	ok(text_is_utf8(TEXT("aaaaaaa\xc3\xa9 aaaaaaaa\xe2\x82\xac")));
+	ok(!text_is_utf8(TEXT("aaaaaaaaaaaaaaa\xc3")));
+}
+
 static void
 test_cutting(void)
 {
@@ -133,6 +166,7 @@ int
 main(void)
 {
 	test_comparing();
+	test_by_words();
 	test_cutting();
 	test_numbers();
 	test_utf8();
