@@ -7,6 +7,7 @@
 
 #include "app/live_socket_inside.h"
 #include "base/stamp.h"
+#include "core/carried.h"
 #include "core/json.h"
 #include "core/tenant.h"
 #include "plat/loop.h"
@@ -125,20 +126,21 @@ guest_send_away(struct guest *guest, const char *code, const char *again)
 static int64_t
 read_session(struct socketio_call *call)
 {
-	struct json_object *value = json_in_read(call->arguments[0]);
+	text value = call->arguments[0], words;
 	int64_t session = 0;
-	text words;
+	struct buf spelled;
 
-	if (value == NULL)
+	buf_init(&spelled, BUF_NO_LIMIT);
+	if (carried_kind(value) == CARRIED_NULL)
 		refuse(call, "Session ID required", NULL, 0);
 	/* Pages hand on what stood in their address. */
-	else if (!(json_in_as_int(value, &session) ? session > 0 :
-	    json_in_as_text(value, &words) &&
+	else if (!(carried_as_int(value, &session) ? session > 0 :
+	    carried_as_text(value, &spelled, &words) &&
 	    text_to_int64(words, 1, INT64_MAX, &session))) {
 		refuse(call, "Session not found", NULL, 0);
 		session = 0;
 	}
-	json_in_free(&value);
+	buf_fini(&spelled);
 	return (session);
 }
 
@@ -162,12 +164,19 @@ follow(struct socketio_call *call, int64_t session,
 		tie_join(tie, cursor, socketio_answer_later(call));
 }
 
-/* since: a number or {epoch, seq}. */
+/* since: a number or {epoch, seq}, which the cursor points into. */
 static bool
-read_since(struct json_object *from, struct cursor *cursor)
+read_since(text from, struct json_object **since_out, struct cursor *cursor)
 {
+	text value;
+
 	*cursor = (struct cursor){ .kind = CURSOR_NONE };
-	return (cursor_read_json(json_in_member(from, "since"), cursor));
+	*since_out = NULL;
+	if (!json_in_raw(from, TEXT("since"), &value) ||
+	    carried_kind(value) == CARRIED_NULL)
+		return (true);
+	*since_out = json_in_read(value);
+	return (*since_out != NULL && cursor_read_json(*since_out, cursor));
 }
 
 #define SINCE_WORDS "since must be a number or {\"epoch\",\"seq\"}"
@@ -176,19 +185,16 @@ static void
 on_subscribe(struct socketio_call *call)
 {
 	int64_t session = read_session(call);
-	struct json_object *options = NULL;
-	struct cursor cursor = { .kind = CURSOR_NONE };
+	struct json_object *since;
+	struct cursor cursor;
 
 	if (session == 0)
 		return;
-	if (call->arguments[1].at != NULL)
-		options = json_in_read(call->arguments[1]);
-	if (call->arguments[1].at != NULL && (options == NULL ||
-	    !read_since(options, &cursor)))
-		refuse(call, SINCE_WORDS, NULL, session);
-	else
+	if (read_since(call->arguments[1], &since, &cursor))
 		follow(call, session, &cursor);
-	json_in_free(&options);
+	else
+		refuse(call, SINCE_WORDS, NULL, session);
+	json_in_free(&since);
 }
 
 static void
@@ -272,16 +278,23 @@ static const struct socketio_event events[] = {
 
 /* At NULL: there is none. false: nobody believes it. */
 static bool
-find_caller(const struct live_sockets *sockets, int32_t tenant,
-    struct json_object *auth, const struct caller **caller_out)
+find_caller(const struct live_sockets *sockets, int32_t tenant, text auth,
+    const struct caller **caller_out)
 {
-	struct json_object *member = json_in_member(auth, "token");
-	text token;
+	struct buf spelled;
+	text value, token;
+	bool is_good;
 
 	*caller_out = NULL;
-	return (member == NULL || (json_in_as_text(member, &token) &&
+	if (!json_in_raw(auth, TEXT("token"), &value) ||
+	    carried_kind(value) == CARRIED_NULL)
+		return (true);
+	buf_init(&spelled, BUF_NO_LIMIT);
+	is_good = carried_as_text(value, &spelled, &token) &&
 	    who_find_token(sockets->service->who, tenant, token,
-	    stamp_now() / 1000, caller_out) == ERR_none));
+	    stamp_now() / 1000, caller_out) == ERR_none;
+	buf_fini(&spelled);
+	return (is_good);
 }
 
 static bool
@@ -295,17 +308,14 @@ reads_anyway(const struct live_sockets *sockets, int32_t tenant_id)
 
 /* NULL: he may come in; else why not. caller: NULL where he has no token. */
 static const char *
-why_not(const struct live_sockets *sockets, struct socketio_socket *socket,
-    struct json_object *auth, const struct caller **caller,
-    struct cursor *cursor)
+why_not(const struct live_sockets *sockets, int32_t tenant, text auth,
+    const struct caller **caller)
 {
-	int32_t tenant = socketio_tenant(socket);
-
-	if (auth == NULL || !find_caller(sockets, tenant, auth, caller))
+	if (!find_caller(sockets, tenant, auth, caller))
 		return (error_rows[ERR_invalid_token].words.at);
 	if (*caller == NULL && !reads_anyway(sockets, tenant))
 		return (error_rows[ERR_token_required].words.at);
-	return (read_since(auth, cursor) ? NULL : SINCE_WORDS);
+	return (NULL);
 }
 
 /* It is lent for the call alone. NULL: there is none. */
@@ -408,17 +418,20 @@ on_admitted(void *application, bool is_recovered)
 }
 
 static void
-on_connect(struct socketio_socket *socket, text given, void *context)
+on_connect(struct socketio_socket *socket, text auth, void *context)
 {
 	struct live_sockets *sockets = object_cast(struct live_sockets,
 	    LIVE_SOCKETS_MAGIC, context);
 	const struct service *service = sockets->service;
-	struct json_object *auth = json_in_read(given);
+	struct json_object *since = NULL;
 	const struct caller *caller;
 	struct bound_held held = { .who = { 0 } };
 	struct cursor cursor;
-	const char *why = why_not(sockets, socket, auth, &caller, &cursor);
+	const char *why = why_not(sockets, socketio_tenant(socket), auth,
+	    &caller);
 
+	if (why == NULL && !read_since(auth, &since, &cursor))
+		why = SINCE_WORDS;
 	if (why == NULL && caller != NULL) {
 		bound_client_become(socketio_bound(socket), caller);
 		if (!bound_connection(socketio_bound(socket), service->slot,
@@ -430,7 +443,7 @@ on_connect(struct socketio_socket *socket, text given, void *context)
 		socketio_refuse(socket, text_of(why), TEXT_NONE);
 	else
 		let_in(sockets, socket, caller, &held, &cursor);
-	json_in_free(&auth);
+	json_in_free(&since);
 }
 
 static void

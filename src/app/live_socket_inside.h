@@ -28,8 +28,7 @@ struct since;
 /* One stream that a guest follows: the lobby, or a session's. */
 struct tie {
 	struct subscription sub;
-	struct socketio_socket *socket;
-	struct guest	*guest;
+	struct socketio_socket *socket;	/* the guest's, whom it leads to */
 	struct tie	*next;
 	int64_t		 session;	/* 0: the lobby */
 	struct owed	*owed;		/* answers */
@@ -41,16 +40,16 @@ struct tie {
 struct guest {
 	unsigned	 magic;
 #define GUEST_MAGIC 0x67756573
+	unsigned	 sessions_count : 31;
+	bool		 is_leaving : 1;	/* he was told to */
 	struct live_sockets *sockets;
 	struct guest	*prev, *next;
 	struct socketio_socket *socket;
 	struct tie	 lobby;
 	struct tie	*sessions;
-	unsigned	 sessions_count;
 	const struct caller *caller;	/* NULL: he has no token */
 	struct bound_held held;		/* as a connection of the caller */
 	struct timer	 due;		/* his token's time may be over */
-	bool		 is_leaving;	/* he was told to */
 	struct since	*since;		/* of the lobby, until he is in */
 };
 

@@ -25,10 +25,17 @@ tie_of(struct subscription *sub)
 	return ((struct tie *)sub);
 }
 
+static struct guest *
+guest_of(const struct tie *tie)
+{
+	return (object_cast(struct guest, GUEST_MAGIC,
+	    socketio_application(tie->socket)));
+}
+
 static const struct service *
 service_of(const struct tie *tie)
 {
-	return (tie->guest->sockets->service);
+	return (guest_of(tie)->sockets->service);
 }
 
 /* --- answers ----------------------------------------------------------- */
@@ -134,7 +141,8 @@ refuse_all(struct tie *tie, const char *words)
 
 	while (take_owed(tie, &debt)) {
 		if (debt == NULL) {
-			guest_complain(tie->guest, words, NULL, tie->session);
+			guest_complain(guest_of(tie), words, NULL,
+			    tie->session);
 			continue;
 		}
 		if (!socketio_debt_is_wanted(debt)) {
@@ -227,9 +235,9 @@ on_ended(struct subscription *sub, enum hub_end why)
 	if (why == HUB_REFUSED) {
 		if (tie->session != 0)
 			refuse_all(tie, "Service unavailable");
-		guest_send_away(tie->guest, "unavailable", "later");
+		guest_send_away(guest_of(tie), "unavailable", "later");
 	} else if (tie->session == 0)
-		guest_send_away(tie->guest, "tenant_gone", "never");
+		guest_send_away(guest_of(tie), "tenant_gone", "never");
 	else {
 		/* Of a socket that was put back it is the first word. */
 		if (why == HUB_DELETED || tie->owed == NULL)
@@ -253,7 +261,7 @@ tie_init(struct tie *tie, struct guest *guest, int64_t session)
 	static const struct subscription_acts acts = { on_deliver,
 	    on_subscribed, on_resync, on_ended, on_has_room };
 
-	*tie = (struct tie){ .socket = guest->socket, .guest = guest,
+	*tie = (struct tie){ .socket = guest->socket,
 	    .session = session };
 	subscription_init(&tie->sub, &acts);
 }
@@ -361,7 +369,7 @@ tie_add(struct guest *guest, int64_t session)
 void
 tie_end(struct tie *tie)
 {
-	struct guest *guest = tie->guest;
+	struct guest *guest = guest_of(tie);
 
 	tie_leave(tie);
 	bound_end(&tie->held, service_of(tie)->slot);

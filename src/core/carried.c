@@ -115,8 +115,38 @@ carried_next(text *rest, text *value_out)
 }
 
 bool
+carried_as_int(text value, int64_t *out)
+{
+	return (carried_kind(value) == CARRIED_NUMBER &&
+	    text_to_int64(value, INT64_MIN, INT64_MAX, out));
+}
+
+/* What stands between the quotes. */
+static text
+inside(text value)
+{
+	return (text_from(value.at + 1, value.len - 2));
+}
+
+bool
+carried_as_text(text value, struct buf *spelled, text *out)
+{
+	if (carried_kind(value) != CARRIED_TEXT)
+		return (false);
+	*out = inside(value);
+	if (memchr(out->at, '\\', out->len) == NULL)
+		return (true);
+	if (!json_in_is_valid(value))
+		return (false);
+	buf_clear(spelled);
+	json_in_spell(*out, spelled);
+	*out = buf_text(spelled);
+	return (true);
+}
+
+bool
 carried_is(text value, text wanted)
 {
-	return (value.len >= 2 && value.at[0] == '"' && json_in_spells(
-	    text_from(value.at + 1, value.len - 2), wanted));
+	return (value.len >= 2 && value.at[0] == '"' &&
+	    json_in_spells(inside(value), wanted));
 }

@@ -18,7 +18,7 @@
 
 #include <stdbool.h>
 
-#include "base/text.h"
+#include "base/buf.h"
 
 enum carried_kind {
 	CARRIED_OBJECT, CARRIED_ARRAY, CARRIED_TEXT, CARRIED_NUMBER,
@@ -34,6 +34,13 @@ bool	carried_begin(text array, text *rest_out);
  * commas between.
  */
 bool	carried_next(text *rest, text *value_out);
+/* false: it is no whole number of 64 bits, as it is written. */
+bool	carried_as_int(text value, int64_t *out);
+/*
+ * false: it is no string, or means NUL or half a pair. *out points into it
+ * or, where it has escapes, into spelled.
+ */
+bool	carried_as_text(text value, struct buf *spelled, text *out);
 /* Whether it is a string that means this. */
 bool	carried_is(text value, text wanted);
 

@@ -8,7 +8,27 @@
 #include <stdint.h>
 
 #include "base/must.h"
+#include "core/carried.h"
 #include "core/json.h"
+
+/* What is read of bytes alone is what json-c reads. */
+static void
+compare_scalar(struct json_object *value, text raw)
+{
+	struct buf spelled;
+	text words, same;
+	int64_t number = 0, same_number = 0;
+
+	buf_init(&spelled, BUF_NO_LIMIT);
+	if (carried_as_text(raw, &spelled, &words)) {
+		must(json_in_as_text(value, &same) && text_is(words, same));
+		must(carried_is(raw, words));
+	} else
+		must(!json_in_as_text(value, &same));
+	must(carried_as_int(raw, &number) ==
+	    json_in_as_int(value, &same_number) && number == same_number);
+	buf_fini(&spelled);
+}
 
 /* Each is looked for in all: that grows with the square. */
 #define COMPARED_MAX 64
@@ -29,6 +49,7 @@ compare(struct json_object *value, text t, const char *name)
 	must(json_in_is_valid(raw) && text_trim(raw).len == raw.len);
 	again = json_in_read(raw);
 	must(json_object_equal(again, member));
+	compare_scalar(member, raw);
 	json_in_free(&again);
 }
 
