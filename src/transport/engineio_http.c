@@ -131,7 +131,6 @@ begin_polling(struct wish *wish)
 	enum err err = take_places(wish, &places);
 	struct engineio_message *first;
 	struct engineio *engine;
-	const struct bytes *packet;
 	struct buf words;
 
 	if (err != ERR_none) {
@@ -147,11 +146,10 @@ begin_polling(struct wish *wish)
 	buf_init(&words, BUF_NO_LIMIT);
 	first = engineio_packet_create(ENGINEIO_OPEN,
 	    engineio_handshake(engine, &words));
-	packet = engineio_message_packet(first);
 	add_cookie(wish, engine);
 	tell_open(wish, engine);
 	engineio_reply(wish->op, 200, engineio_packets_type,
-	    text_from(packet->at, packet->len));
+	    engineio_message_packet(first));
 	engineio_message_give(&first);
 	buf_fini(&words);
 }

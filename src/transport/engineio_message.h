@@ -3,13 +3,14 @@
  * What is sent, once for all sessions: as a packet among others of a polling
  * answer, as a frame, and as a compressed frame.
  *
- *	message ─┬─ plain: "4hello", or the bytes of a binary one
+ *	message ─┬─ whole: its frame, in which stands plain: "4hello", or
+ *		 │         the bytes of a binary one
  *		 ├─ coded: "b…", of a binary one that somebody polls for
- *		 ├─ frame, deflated: made when first asked for
- *		 └─ open: without its last sign, for those who tail it
+ *		 ├─ deflated: made when first asked for
+ *		 └─ open: plain without its last sign, for those who tail it
  *	tailed ──┬─ head: of its own frame
  *		 ├─ open, of the message that all share
- *		 └─ tail: its own
+ *		 └─ whole: its own tail
  *
  * The rest of its functions is in engineio.h.
  *
@@ -31,7 +32,7 @@ struct engineio_message *engineio_message_tail(
 	    struct engineio_message *message, text tail);
 
 /* Lent, as are those below; not of one that is tailed. */
-struct bytes *engineio_message_packet(struct engineio_message *message);
+text	engineio_message_packet(struct engineio_message *message);
 /* As it is polled for. */
 void	engineio_message_add(struct engineio_message *message,
 	    struct buf *out);

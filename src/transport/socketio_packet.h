@@ -84,9 +84,8 @@ struct socketio_writer {
 	enum socketio_kind kind;
 	uint64_t	 id;		/* to be set; SOCKETIO_NO_ID */
 	text		 nsp;
-	struct buf	 payload;
+	struct buf	 payload;	/* behind room for what precedes it */
 	struct json_out	 json;		/* arguments may be written to it */
-	struct buf	 whole;
 	unsigned	 count;
 	struct bytes	*attachments[SOCKETIO_ATTACHMENTS_MOST];
 	bool		 is_array;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing: the payload first, because the number of attachments stands in
- * front of it.
+ * front of it, where room is left.
  */
-#include <inttypes.h>
-
 #include "core/carried.h"
 #include "transport/socketio_packet.h"
 #include "transport/socketio_placeholder.h"
+
+#define FRONT_MOST 32		/* beside the namespace: kind, count, id */
+#define PAYLOAD_USUAL 192
 
 void
 socketio_write(struct socketio_writer *writer, enum socketio_kind kind,
@@ -18,7 +19,8 @@ socketio_write(struct socketio_writer *writer, enum socketio_kind kind,
 	    .id = SOCKETIO_NO_ID, .is_array = kind == SOCKETIO_EVENT ||
 	    kind == SOCKETIO_ACK };
 	buf_init(&writer->payload, BUF_NO_LIMIT);
-	buf_init(&writer->whole, BUF_NO_LIMIT);
+	buf_reserve(&writer->payload, FRONT_MOST + nsp.len + PAYLOAD_USUAL);
+	buf_add_space(&writer->payload, FRONT_MOST + nsp.len);
 	json_out_init(&writer->json, &writer->payload);
 	if (writer->is_array)
 		json_array_begin(&writer->json);
@@ -121,37 +123,57 @@ socketio_write_carried(struct socketio_writer *writer, text values,
 	json_raw(&writer->json, values);
 }
 
-static void
+static char *
+write_before(char *end, text t)
+{
+	return (memcpy(end - t.len, t.at, t.len));
+}
+
+static char *
+write_number_before(char *end, uint64_t number)
+{
+	do
+		*--end = (char)('0' + number % 10);
+	while ((number /= 10) != 0);
+	return (end);
+}
+
+/* Backwards from where the payload begins; where all begins. */
+static char *
 write_front(struct socketio_writer *writer)
 {
+	char *at = writer->payload.at + FRONT_MOST + writer->nsp.len;
 	enum socketio_kind kind = writer->kind;
 
-	if (writer->count > 0)
+	if (writer->id != SOCKETIO_NO_ID)
+		at = write_number_before(at, writer->id);
+	if (!text_is(writer->nsp, TEXT("/"))) {
+		at = write_before(at, TEXT(","));
+		at = write_before(at, writer->nsp);
+	}
+	if (writer->count > 0) {
 		kind = kind == SOCKETIO_EVENT ? SOCKETIO_BINARY_EVENT :
 		    SOCKETIO_BINARY_ACK;
-	buf_add_int(&writer->whole, kind);
-	if (writer->count > 0)
-		buf_printf(&writer->whole, "%u-", writer->count);
-	if (!text_is(writer->nsp, TEXT("/"))) {
-		buf_add(&writer->whole, writer->nsp);
-		buf_add_char(&writer->whole, ',');
+		at = write_before(at, TEXT("-"));
+		at = write_number_before(at, writer->count);
 	}
-	if (writer->id != SOCKETIO_NO_ID)
-		buf_printf(&writer->whole, "%" PRIu64, writer->id);
+	*--at = (char)('0' + kind);
+	return (at);
 }
 
 text
 socketio_written(struct socketio_writer *writer)
 {
+	const char *begin;
+
 	if (writer->is_array)
 		json_array_end(&writer->json);
-	write_front(writer);
-	buf_add(&writer->whole, buf_text(&writer->payload));
+	begin = write_front(writer);
 	if (writer->has_foreign && writer->count > 0)
 		writer->has_failed = true;
-	writer->has_failed |= writer->payload.has_failed ||
-	    writer->whole.has_failed;
-	return (buf_text(&writer->whole));
+	writer->has_failed |= writer->payload.has_failed;
+	return (text_from(begin, (size_t)(writer->payload.at +
+	    writer->payload.len - begin)));
 }
 
 void
@@ -161,5 +183,4 @@ socketio_write_end(struct socketio_writer *writer)
 		bytes_give(&writer->attachments[i]);
 	writer->count = 0;
 	buf_fini(&writer->payload);
-	buf_fini(&writer->whole);
 }
