@@ -71,6 +71,47 @@ subtest 'two hosts' => sub {
 	lives('two hosts');
 };
 
+# A connection that has said so much before anybody accepts it.
+sub early {
+	my ($bytes) = @_;
+
+	kill STOP => $worker;
+	my $client = T::Http->connect($server);
+	$client->send($bytes);
+	kill CONT => $worker;
+	return $client;
+}
+
+subtest 'said before it was accepted' => sub {
+	my $client = early("$get\r\n");
+	is($client->answer->{status}, 200, 'a request');
+	$client->send("$get\r\n");
+	is($client->answer->{status}, 200, 'and another');
+
+	$client = early("$get\r\n$get\r\n");
+	is($client->answer->{status}, 200, "request $_ of two") for 1, 2;
+
+	$client = early("GET /livez HT");
+	$client->send("TP/1.1\r\nHost: x\r\n\r\n");
+	is($client->answer->{status}, 200, 'half a request');
+
+	$client = early($get . 'X: ' . 'x' x 6000 . "\r\n\r\n");
+	is($client->answer->{status}, 200, 'more than is read at once');
+
+	my $body = '{"key":"' . 'k' x 20000 . '"}';
+	$client = early("POST /api/auth/login HTTP/1.1\r\nHost: x\r\n"
+		. 'Content-Length: ' . length($body) . "\r\n"
+		. "Content-Type: application/json\r\n\r\n$body");
+	is($client->answer->{status}, 400, 'a body');
+
+	$client = early("garbage\r\n\r\n");
+	is($client->answer->{status}, 400, 'garbage');
+	ok($client->is_cut, 'and closed');
+
+	early($_) for '', "GET /livez HT", "$get\r\n";
+	lives('some that went before');
+};
+
 subtest 'garbage' => sub {
 	refused('letters', "garbage\r\n\r\n", 400);
 	refused('bytes', join('', map { chr } 0 .. 255) . "\r\n\r\n", 400);

@@ -96,6 +96,15 @@ is_free(const struct listener *listener)
 	return (is_bound);
 }
 
+/* Of all that are accepted there. A Unix socket knows no such delay. */
+static void
+send_at_once(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 static int
 open_tcp(const struct listener *listener)
 {
@@ -106,7 +115,7 @@ open_tcp(const struct listener *listener)
 		return (-1);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	send_at_once(fd);
 	if (listener->address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	if (bind(fd, (const struct sockaddr *)&listener->address,
@@ -246,6 +255,7 @@ listeners_add_inherited(struct listeners *listeners, enum listener_kind kind,
 
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	send_at_once(fd);
 	listener->written = mem_copy_string("handed over");
 	listener->is_shared = true;
 	listener->is_inherited = true;

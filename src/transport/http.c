@@ -21,6 +21,7 @@
 
 #define WAITING_MOST	4096	/* more than a queue holds */
 #define ACCEPTS_AT_ONCE 16
+#define EARLY_MOST 4096
 #define PAUSE_MS 100
 /* h2o's own limits run on the wall clock and are meant never to be reached. */
 #define FAR_AWAY_MS (7 * 24 * 3600 * 1000ULL)
@@ -141,38 +142,77 @@ complain(struct http *http, int error)
 	    F("connections", http_connections(http)));
 }
 
+/* With who it is, which h2o's own accept does not tell. */
 static h2o_socket_t *
-accept_one(struct http_listener *listener)
+accept_one(const struct http_listener *listener, struct peer_from *from)
 {
+	int fd;
+
 	if (FAULT(accept_no_files)) {
 		errno = EMFILE;
 		return (NULL);
 	}
-	return (h2o_evloop_socket_accept(listener->sock));
+	from->at.ss_family = AF_UNSPEC;
+	from->len = sizeof from->at;
+	fd = accept4(h2o_socket_get_fd(listener->sock),
+	    (struct sockaddr *)&from->at, &from->len,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return (NULL);
+	return (h2o_evloop_socket_create(loop_h2o(listener->http->loop), fd,
+	    H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION));
+}
+
+/*
+ * What came before it was accepted, which most of the requests that open a
+ * connection have: such a one need not be watched for it.
+ */
+static void
+read_early(h2o_socket_t *client)
+{
+	char early[EARLY_MOST];
+	ssize_t len = recv(h2o_socket_get_fd(client), early, sizeof early,
+	    MSG_DONTWAIT);
+
+	/* That it ended, or broke, h2o finds out by itself. */
+	if (len <= 0)
+		return;
+	memcpy(h2o_buffer_reserve(&client->input, (size_t)len).base, early,
+	    (size_t)len);
+	client->input->size += (size_t)len;
+}
+
+static void
+serve(const struct http_listener *listener, h2o_socket_t *client,
+    const struct peer_from *from)
+{
+	struct http *http = listener->http;
+
+	if (peers_accept(http->peers, client, listener->door, from) == NULL)
+		return;
+	if (!listener->is_tls)
+		read_early(client);
+	h2o_accept(listener->is_tls ? &http->accept_tls :
+	    &http->accept[listener->door], client);
 }
 
 /* At most so many; false: not all that waits could be accepted. */
 static bool
 accept_some(struct http_listener *listener, unsigned most)
 {
-	struct http *http = listener->http;
-
 	for (unsigned i = 0; i < most; i++) {
-		h2o_socket_t *client = accept_one(listener);
+		struct peer_from from;
+		h2o_socket_t *client = accept_one(listener, &from);
 
 		if (client != NULL) {
-			if (peers_accept(http->peers, client,
-			    listener->door) != NULL)
-				h2o_accept(listener->is_tls ?
-				    &http->accept_tls :
-				    &http->accept[listener->door], client);
+			serve(listener, client, &from);
 			continue;
 		}
 		if (errno == EAGAIN)
 			return (true);
 		if (errno == ECONNABORTED || errno == EINTR)
 			continue;
-		complain(http, errno);
+		complain(listener->http, errno);
 		return (false);
 	}
 	return (true);

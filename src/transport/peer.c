@@ -94,17 +94,12 @@ on_close(void *context)
 }
 
 static void
-note_address(struct peer *peer)
+note_address(struct peer *peer, const struct peer_from *from)
 {
-	struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof from;
 	struct buf out;
 
-	/* A client that is gone already leaves nobody to be told apart. */
-	if (getpeername(h2o_socket_get_fd(peer->sock),
-	    (struct sockaddr *)&from, &len) != 0 ||
-	    !address_from_socket((struct sockaddr *)&from, len,
-	    &peer->address))
+	if (!address_from_socket((const struct sockaddr *)&from->at,
+	    from->len, &peer->address))
 		peer->address = (struct address){ .kind = ADDRESS_UNIX,
 		    .path = TEXT("") };
 	peer->is_trusted = networks_hold(&peer->peers->trusted,
@@ -142,7 +137,8 @@ take_place(struct peer *peer)
 }
 
 struct peer *
-peers_accept(struct peers *peers, h2o_socket_t *sock, enum door door)
+peers_accept(struct peers *peers, h2o_socket_t *sock, enum door door,
+    const struct peer_from *from)
 {
 	struct peer *peer = object_create(struct peer, PEER_MAGIC);
 
@@ -152,7 +148,7 @@ peers_accept(struct peers *peers, h2o_socket_t *sock, enum door door)
 	peer->door = door;
 	peer->linger_fd = -1;
 	peer->since_ms = clock_ms();
-	note_address(peer);
+	note_address(peer, from);
 	peer->refusal = take_place(peer);
 	peers->refused += peer->refusal != ERR_none;
 	DL_PREPEND(peers->first, peer);

@@ -120,9 +120,15 @@ void		 peers_close(struct peers *peers);
 void		 peers_destroy(struct peers **peers);
 void		 peers_drain(struct peers *peers);
 
+/* As the kernel tells it. */
+struct peer_from {
+	struct sockaddr_storage at;
+	socklen_t	 len;
+};
+
 /* NULL: it was one too many and is closed. */
 struct peer	*peers_accept(struct peers *peers, h2o_socket_t *sock,
-		    enum door door);
+		    enum door door, const struct peer_from *from);
 struct peer	*peer_of(const h2o_req_t *req);
 
 /* Its request is the tenant's: so is the connection, unless he has too many. */
