@@ -359,6 +359,7 @@ BEGIN
 		WHERE said.tenant_id = ctx.tenant AND said.id > new_id - 500
 		    AND said.user_id = me.id
 		    AND said.session_id IS NOT DISTINCT FROM session
+		    AND said.recipient_type = kind
 		    AND said.recipient_id = recipient
 		    AND said.body->'idempotencyKey' = extra->'idempotencyKey'
 		    AND said.body->>'message' = message;

@@ -136,7 +136,14 @@ SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
 SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
     t.as_user(2), NULL, 'user', '3', 'once', '{"idempotencyKey":"k"}',
     'sid')$$)), 2::bigint, 'somebody else');
-SELECT is(jsonb_path_query_array(body::jsonb, '$[*].message'), '["hello"]',
+SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
+    t.as_user(2), 1, 'actor', '1', 'once', '{"idempotencyKey":"k"}',
+    'sid')$$)), 1::bigint, 'to an actor');
+SELECT is((SELECT count(*) FROM t.server($$api.tabletop_chat_send(
+    t.as_user(2), 1, 'session', '1', 'once', '{"idempotencyKey":"k"}',
+    'sid')$$)), 2::bigint, 'to the session of the same number');
+SELECT is(jsonb_path_query_array(body::jsonb, '$[*].message'),
+    '["hello","once"]',
     'the history has what was said to all')
 FROM t.server('api.tabletop_chat_list(t.as_user(1), 1, NULL, NULL)');
 SELECT is(body::jsonb->'sessions', '[{"id":1,"name":"Den",'
