@@ -107,18 +107,20 @@ struct engineio {
 	bool		 is_websocket;	/* the transport it has now */
 	bool		 was_probed;	/* 2probe came on probe */
 	bool		 wants_room;	/* while it polls */
-	char		 sid[ENGINEIO_SID_SIZE];
 	uint32_t	 count;		/* in queue */
-	uint32_t	 size;
-	uint32_t	 weight;
+	struct engineio_wire *wire;	/* NULL: polling, or it is coming */
+	struct engineio_wire *probe;
 	struct engineio_set *set;
 	const struct engineio_door *door;
 	void		*application;
 	struct tenant	*tenant;
-	struct engineio_ask poll;	/* all zero: nobody waits */
-	struct engineio_wire *wire;	/* NULL: polling, or it is coming */
-	struct engineio_wire *probe;
+
+	/* Not needed for delivery to a WebSocket. */
+	uint32_t	 size;		/* of queue */
+	uint32_t	 weight;	/* of what is in it */
 	struct engineio_message **queue;
+	struct engineio_ask poll;	/* all zero: nobody waits */
+	char		 sid[ENGINEIO_SID_SIZE];
 	int64_t		 beat_ms;	/* when ping or pong is due */
 	struct timer	 beat;
 	struct timer	 change;	/* OPEN: upgrading; LEAVING: its end */

@@ -76,7 +76,7 @@ socketio_send_writer(struct socketio_socket *socket,
 		socketio_write_end(writer);
 	else if (socket->keep == NULL || is_volatile ||
 	    writer->kind != SOCKETIO_EVENT || writer->id != SOCKETIO_NO_ID)
-		put_writer(socket->client->engine, writer, is_volatile);
+		put_writer(socket->engine, writer, is_volatile);
 	else {
 		socketio_parts_make(writer, &parts);
 		socketio_put_tailed(socket, &parts);
@@ -116,6 +116,7 @@ end_socket(struct socketio_socket *socket, enum socketio_end why)
 	socket->state = SOCKETIO_GONE;
 	LL_DELETE(socket->client->sockets, socket);
 	socket->client = NULL;
+	socket->engine = NULL;
 	LL_PREPEND(socketio->gone, socket);
 	socketio_keep_end(socket, why);
 	socketio_forget_calls(socket);
@@ -217,7 +218,7 @@ socketio_admit(struct socketio_socket *socket)
 		    SOCKETIO_SID_LEN));
 	}
 	json_object_end(&writer.json);
-	put_writer(socket->client->engine, &writer, false);
+	put_writer(socket->engine, &writer, false);
 }
 
 void
@@ -281,6 +282,7 @@ on_connect(struct socketio_client *client, struct socketio_socket *already,
 	socket = object_create(struct socketio_socket, SOCKETIO_SOCKET_MAGIC);
 	socket->socketio = socketio;
 	socket->client = client;
+	socket->engine = client->engine;
 	socket->tenant = client->tenant;
 	socket->app = choose_app(socketio, socket, packet->nsp);
 	if (socket->app == NULL) {

@@ -106,7 +106,7 @@ socketio_bound(struct socketio_socket *socket)
 struct engineio *
 socketio_engine(const struct socketio_socket *socket)
 {
-	return (socket->client != NULL ? socket->client->engine : NULL);
+	return (socket->engine);
 }
 
 bool

@@ -54,9 +54,9 @@ socketio_send_event(struct socketio_socket *socket, struct event *event,
 	if (event->seq != 0 && socket->keep != NULL)
 		socketio_send_tailed(socket, owned->at);
 	else if (event->seq != 0)
-		engineio_send(socket->client->engine, owned->at);
+		engineio_send(socket->engine, owned->at);
 	else
-		engineio_send_live(socket->client->engine, owned->at,
+		engineio_send_live(socket->engine, owned->at,
 		    event_key(event));
 	COUNT(deliveries);
 }
@@ -65,5 +65,5 @@ bool
 socketio_has_room(struct socketio_socket *socket)
 {
 	return (socket->state == SOCKETIO_JOINED &&
-	    engineio_has_room(socket->client->engine));
+	    engineio_has_room(socket->engine));
 }

@@ -293,7 +293,7 @@ hear_ask(struct socketio *socketio, const struct socketio_news *news)
 		for (unsigned i = 0; i < meant.number; i++) {
 			socketio_expect(found[i], (uint64_t)news->ask,
 			    news->number, on_answer, asked);
-			socketio_put(found[i]->client->engine, &parts, false);
+			socketio_put(found[i]->engine, &parts, false);
 		}
 		socketio_parts_end(&parts);
 	}

@@ -68,9 +68,13 @@ struct socketio_socket {
 	enum socketio_state state;
 	struct socketio	*socketio;
 	struct socketio_client *client;	/* NULL: it is gone */
+	struct engineio	*engine;	/* the client's */
+	struct socketio_keep *keep;	/* NULL: it is not kept */
 	struct socketio_socket *next;	/* of the client, or of the gone */
 	const struct socketio_app *app;
 	void		*application;
+
+	/* Not needed for delivery. */
 	char		 sid[SOCKETIO_SID_LEN];
 	uint32_t	 mark;		/* of the walk that met it last */
 	int32_t		 tenant;
@@ -78,7 +82,6 @@ struct socketio_socket {
 	struct socketio_member *members;
 	struct socketio_ask *asks;
 	struct socketio_debt *debts;
-	struct socketio_keep *keep;	/* NULL: it is not kept */
 	UT_hash_handle	 hh;		/* by sid */
 };
 

@@ -69,7 +69,7 @@ sit_down(struct socketio_member *member, struct socketio_socket *socket,
 	member->room = room;
 	member->place = room->count;
 	room->seats[room->count++] = (struct socketio_seat){
-	    socket->client->engine, member };
+	    socket->engine, member };
 }
 
 /* Empty rooms vanish. */
@@ -273,7 +273,7 @@ send_to(struct walk *walk, struct socketio_socket *socket)
 	if (socket->keep != NULL && !walk->is_volatile)
 		socketio_put_tailed(socket, &walk->parts);
 	else
-		socketio_put(socket->client->engine, &walk->parts,
+		socketio_put(socket->engine, &walk->parts,
 		    walk->is_volatile);
 }
 
@@ -297,7 +297,7 @@ send_to_room(struct walk *walk)
 		    except) != NULL)
 			return (false);
 		socket = find_sid(walk->socketio, news, except);
-		but = socket != NULL ? socket->client->engine : NULL;
+		but = socket != NULL ? socket->engine : NULL;
 	}
 	room = find_room(walk->socketio, news->tenant, news->nsp, name);
 	for (unsigned i = 0; room != NULL && i < room->count; i++)

@@ -204,7 +204,7 @@ void
 socketio_send_tailed(struct socketio_socket *socket,
     struct engineio_message *message)
 {
-	engineio_send_tailed(socket->client->engine, message,
+	engineio_send_tailed(socket->engine, message,
 	    tail_of(socket->keep));
 }
 
@@ -216,5 +216,5 @@ socketio_put_tailed(struct socketio_socket *socket,
 		if (i == 0)
 			socketio_send_tailed(socket, parts->at[i]);
 		else
-			engineio_send(socket->client->engine, parts->at[i]);
+			engineio_send(socket->engine, parts->at[i]);
 }
