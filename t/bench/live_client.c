@@ -18,6 +18,8 @@
  * With two ports each room has half of its sockets at either; who publishes
  * does so at the first.
  *
+ * An event's envelope has ENVELOPE bytes, which Bench::Live may say.
+ *
  * There may be no sockets at all: then what counts are the answers. Those who
  * vote have a name of their own each time.
  *
@@ -41,7 +43,9 @@
 #define SOURCES 8		/* 127.0.0.2 and on */
 #define COMING_MAX 64		/* connections begun at a time */
 #define PUBLISHERS_MAX 64
+#ifndef ENVELOPE
 #define ENVELOPE 256
+#endif
 #define PATIENCE_NS 10000000000
 #define FIRST_EVENT 100000001	/* all of one width */
 

@@ -6,7 +6,8 @@
 # `port`, and `ports` if there are several; `token`; `rooms`, a list of names;
 # `cases`, if it takes part in some only; `polls`, if Socket.IO's clients may.
 #
-#	my $live    = Bench::Live->new(rest => $rest, client => $core);
+#	my $live    = Bench::Live->new(rest => $rest, client => $core,
+#		envelope => 256);	# of an event, in bytes
 #	my $server  = $live->nchan;
 #	my $clients = $live->clients($server, 1000, 1);	 # sockets, rooms
 #	my $figures = $clients->publish(100, 16);	 # events, in flight
@@ -35,10 +36,10 @@ my $json  = JSON::PP->new->utf8->canonical;
 # clients'.
 sub new {
 	my ($class, %place) = @_;
-	my $self = bless {%place}, $class;
+	my $self = bless { envelope => 256, %place }, $class;
 	for my $sources ([qw(live_client live_order live_wire)],
 		[qw(poll_client live_wire)], ['live_limit']) {
-		system('gcc', '-O2', '-o',
+		system('gcc', '-O2', "-DENVELOPE=$self->{envelope}", '-o',
 			"$self->{rest}{folder}/$sources->[0]",
 			map { "$here/$_.c" } @{$sources}) == 0
 		  or die "$sources->[0].c does not compile\n";
