@@ -36,7 +36,7 @@ static const text always[] = {
 	[SHARED_WITH_ALL] = TEXT(SECURITY SHARED),
 };
 
-#define HEADERS_MOST 20
+#define HEADERS_USUAL 16		/* of more h2o makes a copy */
 #define RETRY_AFTER TEXT("2")
 
 static void
@@ -398,7 +398,7 @@ answer_prepare(struct peer *peer)
 
 	must(op->is_answered);
 	req->res.headers = (h2o_headers_t){ .entries = NULL };
-	h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_MOST);
+	h2o_vector_reserve(&req->pool, &req->res.headers, HEADERS_USUAL);
 	first = &req->res.headers.entries[req->res.headers.size++];
 	*first = (h2o_header_t){ .name = &always_name, .value =
 	    security_of(op, sharing) };
