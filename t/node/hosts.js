@@ -8,7 +8,8 @@
 'use strict';
 
 const assert = require('node:assert');
-const { asks, numbers, official, run, test, until } = require('./tap.js');
+const { asks, has_left, numbers, official, run, test,
+	until } = require('./tap.js');
 const [folder, address] = process.argv.slice(2);
 const { io } = official(folder);
 const ways = [['polling'], ['websocket'], ['polling', 'websocket']];
@@ -83,6 +84,6 @@ test('a host is reloaded: all go on', async () => {
 // What they still say leaves before the process does.
 run(async () => {
 	all.forEach((one) => one.socket.disconnect());
-	await until('all to have left', () => all.every((one) =>
-		one.socket.io.engine.readyState === 'closed'));
+	await until('all to have left', () =>
+		all.every((one) => has_left(one.socket)));
 });

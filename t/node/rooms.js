@@ -9,7 +9,8 @@
 'use strict';
 
 const assert = require('node:assert');
-const { asks, numbers, official, run, test, until } = require('./tap.js');
+const { asks, has_left, numbers, official, run, test,
+	until } = require('./tap.js');
 const { Road, workers } = require('./workers.js');
 const [folder, plan] = process.argv.slice(2);
 const { io } = official(folder);
@@ -174,5 +175,5 @@ test('workers are killed meanwhile', async () => {
 run(async () => {
 	pages.forEach((one) => one.socket.disconnect());
 	await until('all to have left', () => pages.every((one) =>
-		one.socket.io.engine.readyState === 'closed'));
+		has_left(one.socket)));
 });

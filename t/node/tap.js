@@ -42,6 +42,10 @@ const asks = async (word) => {
 		throw new Error(`${word} is not done`);
 };
 
+// One that polls is closed first and says so then, by a POST.
+const has_left = ({ io: { engine } }) => engine.readyState === 'closed' &&
+	(engine.transport.name !== 'polling' || engine.transport.writable);
+
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 // One after the other; `leave` is done at the end.
@@ -65,4 +69,4 @@ const run = async (leave = () => {}) => {
 	process.exit();
 };
 
-module.exports = { asks, numbers, official, run, slow, test, until };
+module.exports = { asks, has_left, numbers, official, run, slow, test, until };
